@@ -1,0 +1,1 @@
+"""Cron expressions and fire times. (In progress.)"""

@@ -1,0 +1,40 @@
+"""Names that more than one room must spell the same way: API group, labels, annotations, object names."""
+
+from __future__ import annotations
+
+import hashlib
+
+GROUP = "graphschedule.io"
+VERSION = "v1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "GraphSchedule"
+PLURAL = "graphschedules"
+
+FIELD_MANAGER = "graphschedule-operator"
+"""The server-side apply owner of everything the operator writes."""
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "graphschedule"
+SCHEDULE_LABEL = f"{GROUP}/schedule"
+SCHEDULE_UID_LABEL = f"{GROUP}/schedule-uid"
+GRAPH_LABEL = f"{GROUP}/graph-id"
+USER_LABEL = f"{GROUP}/user-id"
+
+RUN_ANNOTATION = f"{GROUP}/run"
+"""Annotation of the pod template that carries the run payload (`graphschedule.payload`)."""
+
+HASH_ANNOTATION = f"{GROUP}/applied-hash"
+"""Hash of the manifest as the operator last applied it: an equal hash means there is nothing to write."""
+
+MAX_CRONJOB_NAME = 52
+"""Kubernetes' limit: the controller appends `-` and up to 11 digits to make Job names of at most 63 characters."""
+
+MAX_LABEL_VALUE = 63
+
+
+def cronjob_name(schedule_name: str) -> str:
+    """Return the CronJob's name for a schedule: the same name where it fits, else a prefix and a stable hash."""
+    if len(schedule_name) <= MAX_CRONJOB_NAME:
+        return schedule_name
+    digest = hashlib.sha256(schedule_name.encode()).hexdigest()[:8]
+    return f"{schedule_name[: MAX_CRONJOB_NAME - 9].rstrip('-.')}-{digest}"

@@ -1,0 +1,64 @@
+"""The run payload: a schedule's arguments as they travel to the runner in the pod template's annotation.
+
+One object, applied atomically with the CronJob: a run can never see half of an edit, and the runner needs no
+access to the API server. Standard library only, for it is on the runner's cold-start path.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphschedule.errors import InvalidValueError
+
+FORMAT = 1
+"""Version of the encoding; a runner refuses one it does not know rather than guess."""
+
+MAX_BYTES = 192 * 1024
+"""Limit of the encoded payload. Kubernetes allows 256 KiB for all annotations of one object together."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPayload:
+    """What one run needs to know.
+
+    `inputs` is the graph's input object; `credentials` maps a credential-input name to
+    `{id, provider, type, title?}`. `graph_version` None means the newest version at each fire (C §2.1).
+    """
+
+    schedule_uid: str
+    namespace: str
+    name: str
+    cronjob: str
+    graph_id: str
+    user_id: str
+    graph_version: int | None = None
+    agent_name: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def encode(self) -> str:
+        """Return the payload as compact JSON with sorted keys: equal payloads are equal texts."""
+        members = {"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__}
+        return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, text: str) -> RunPayload:
+        """Return the payload of an encoded text.
+
+        Raises:
+            InvalidValueError: the text is not JSON, of another format, or lacks a member.
+
+        """
+        try:
+            members = json.loads(text)
+        except ValueError as error:
+            raise InvalidValueError("payload", text, f"it must be JSON ({error})") from error
+        if not isinstance(members, dict) or members.pop("format", None) != FORMAT:
+            raise InvalidValueError("payload", text, f"it must be a JSON object with format {FORMAT}")
+        try:
+            return cls(**members)
+        except TypeError as error:
+            raise InvalidValueError("payload", sorted(members), str(error)) from error

@@ -1,0 +1,80 @@
+"""Slots: the fire times of a schedule, each of which becomes at most one execution.
+
+A slot is (schedule uid, fire time). Everything that must happen exactly once derives its identity from it,
+so that a retried, duplicated or re-delivered pod finds what the first one left (mission M10).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from graphschedule.errors import InvalidValueError
+
+MANUAL_PREFIX = "manual:"
+_JOB_SUFFIX = re.compile(r"-(\d{7,11})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One fire of one schedule.
+
+    `key` is `2026-05-04T09:00:00Z` for a fire that cron asked for and `manual:<job uid>` for one that a person
+    made (`kubectl create job --from`); `fire_time` is None for the latter.
+    """
+
+    schedule_uid: str
+    key: str
+    fire_time: datetime | None
+
+    @classmethod
+    def at(cls, schedule_uid: str, fire_time: datetime) -> Slot:
+        """Return the slot of a fire time, an aware datetime; seconds are cut, for cron knows none."""
+        instant = fire_time.astimezone(UTC).replace(second=0, microsecond=0)
+        return cls(schedule_uid, format_instant(instant), instant)
+
+    @classmethod
+    def manual(cls, schedule_uid: str, job_uid: str) -> Slot:
+        """Return the slot of a Job made by hand."""
+        return cls(schedule_uid, f"{MANUAL_PREFIX}{job_uid}", None)
+
+    @classmethod
+    def of_job(cls, schedule_uid: str, cronjob_name: str, job_name: str, job_uid: str) -> Slot:
+        """Return the slot of a Job as its pod sees it.
+
+        The CronJob controller names a Job `<cronjob>-<unix minutes of the scheduled time>`
+        (kubernetes, pkg/controller/cronjob/utils.go, getJobName); any other name was chosen by a person.
+        """
+        prefix, suffix = job_name[: len(cronjob_name)], job_name[len(cronjob_name) :]
+        match = _JOB_SUFFIX.fullmatch(suffix) if prefix == cronjob_name else None
+        if match is None:
+            return cls.manual(schedule_uid, job_uid)
+        return cls.at(schedule_uid, datetime.fromtimestamp(int(match.group(1)) * 60, UTC))
+
+    @property
+    def execution_id(self) -> str:
+        """The execution's id: UUIDv5 (RFC 9562 section 5.5) of the slot's key in the schedule's own namespace."""
+        return str(uuid.uuid5(uuid.UUID(self.schedule_uid), self.key))
+
+
+def format_instant(instant: datetime) -> str:
+    """Return an aware datetime as RFC 3339 in UTC with whole seconds: `2026-05-04T09:00:00Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_instant(text: str) -> datetime:
+    """Return the aware datetime of an RFC 3339 text.
+
+    Raises:
+        InvalidValueError: the text is no such time, or has no zone.
+
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise InvalidValueError("time", text, "write an RFC 3339 time with its zone, such as 2026-05-04T09:00:00Z")
+    return instant

@@ -1,0 +1,70 @@
+"""The `spec` of a GraphSchedule: what a person asks for.
+
+The models are the single source of the CRD's schema (`graphschedule.crd`). A field exists only if the product
+acts on it: later behaviour adds fields, it never gives meaning to one that was silently ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Id = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
+"""A platform id. Upstream uses UUIDs; the pattern is that of a label value, since ids are used as labels."""
+
+
+class ApiModel(BaseModel):
+    """Frozen, camelCase on the wire, and closed: an unknown member is an error, not silence."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+
+class GraphRef(ApiModel):
+    """Which graph to run."""
+
+    id: Id = Field(description="Id of the agent graph.")
+    version: int | None = Field(
+        default=None,
+        ge=1,
+        le=2_147_483_647,
+        description="Version of the graph; unset means the newest version at each fire.",
+    )
+
+
+class CredentialRef(ApiModel):
+    """One of the user's stored credentials, by reference: no secret ever sits in the resource."""
+
+    id: Id = Field(description="Id of the credential in the user's store.")
+    provider: str = Field(min_length=1, max_length=100, description="Provider, such as github.")
+    type: str = Field(
+        min_length=1, max_length=50, description="Credential type: api_key, oauth2, user_password or host_scoped."
+    )
+    title: str | None = Field(default=None, max_length=200, description="What the user called it.")
+
+
+class GraphScheduleSpec(ApiModel):
+    """A graph, a user to run it as, a cron expression, and the inputs of each run."""
+
+    graph: GraphRef = Field(description="The agent graph to run.")
+    user_id: Id = Field(description="Platform user the executions belong to. Cannot be changed.")
+    display_name: str | None = Field(default=None, max_length=200, description="Name of the schedule for people.")
+    agent_name: str | None = Field(default=None, max_length=200, description="Name of the agent for people.")
+    cron: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Five-field Unix cron expression: minute hour day-of-month month day-of-week; "
+        "Sunday is 0 or 7, names and wrapping ranges such as fri-mon are allowed.",
+    )
+    time_zone: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="IANA time zone, such as Europe/Berlin. Unset means UTC, with a warning on the Accepted condition.",
+    )
+    inputs: dict[str, Any] = Field(default_factory=dict, description="Inputs of the graph: any JSON object.")
+    credentials: dict[str, CredentialRef] = Field(
+        default_factory=dict, max_length=50, description="Credential inputs of the graph, by credential-input name."
+    )
+    suspend: bool = Field(default=False, description="True stops new runs; slots that pass meanwhile are not made up.")
