@@ -31,7 +31,8 @@ class Outcome(Enum):
     GRAPH_NOT_ACCESSIBLE = ("GraphNotAccessible", 66, SlotState.FAILED, True)
     GRAPH_NOT_IN_LIBRARY = ("GraphNotInLibrary", 67, SlotState.FAILED, True)
     GRAPH_INVALID = ("GraphInvalid", 68, SlotState.FAILED, True)
-    PLATFORM_UNSUPPORTED = ("PlatformUnsupported", 69, SlotState.FAILED, True)
+    GRAPH_ERROR = ("GraphError", 69, SlotState.FAILED, True)
+    PLATFORM_UNSUPPORTED = ("PlatformUnsupported", 70, SlotState.FAILED, True)
     TRANSIENT = ("Transient", 75, SlotState.FAILED, False)
 
     def __init__(self, reason: str, exit_code: int, state: SlotState, permanent: bool) -> None:

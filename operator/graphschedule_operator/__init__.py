@@ -1,1 +1,1 @@
-"""."""
+"""Reconciles GraphSchedules into CronJobs and keeps their status true."""
