@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -40,7 +41,7 @@ def start(
             env={**os.environ, **(env or {})},
             start_new_session=True,
             user=user,
-            group=user,
+            group=None if user is None else pwd.getpwnam(user).pw_gid,
             extra_groups=None if user is None else [],
         )
     _children.append(child)
