@@ -7,11 +7,13 @@ access to the API server. Standard library only, for it is on the runner's cold-
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphschedule.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = 1
 """Version of the encoding; a runner refuses one it does not know rather than guess."""

@@ -1,0 +1,1 @@
+"""Command line of the vocabulary: `python -m graphschedule next EXPR --time-zone Z --from T --count N`."""

@@ -1,1 +1,0 @@
-"""Cron expressions and fire times. (In progress.)"""

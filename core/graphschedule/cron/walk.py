@@ -1,0 +1,133 @@
+"""The search for the next fire time, step for step as the CronJob controller makes it.
+
+This follows `SpecSchedule.Next` of robfig/cron v3.0.1 and Go's `time.Date`, their habits around clock changes
+included: where the clock leaps over midnight, for instance, a walk from an earlier day may pass the whole day by.
+A next fire time is only worth showing if it is the one at which the controller fires, so a "better" answer would be
+a wrong one. The differential test (tests/core/test_cron_differential.py) holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import MAXYEAR, UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from graphschedule.cron.schedule import Cron
+
+_HORIZON_YEARS = 5
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+_NOON = 12
+
+
+class Walk:
+    """One search: a place in time that moves forward until every field matches.
+
+    Each field's method moves the place until its field matches and returns True; it returns False when the place
+    has run over into the field above, and the fields must be looked at from the top again.
+    """
+
+    def __init__(self, cron: Cron, instant: datetime, zone: ZoneInfo) -> None:
+        self._cron = cron
+        self._zone = zone
+        self._moved = False
+        self._go(instant.astimezone(UTC).replace(microsecond=0) + _SECOND)
+
+    def first(self) -> datetime | None:
+        """Return the first fire time in UTC, or None when there is none within the horizon."""
+        last_year = min(self._wall.year + _HORIZON_YEARS, MAXYEAR - 1)
+        while self._wall.year <= last_year:
+            if self._month() and self._day() and self._hour() and self._minute() and self._second():
+                return self._utc
+        return None
+
+    def _month(self) -> bool:
+        while self._wall.month not in self._cron.months:
+            self._start_at(self._wall.replace(day=1, hour=0, minute=0, second=0))
+            self._go_to_wall(_a_month_later(self._wall))
+            if self._wall.month == 1:
+                return False
+        return True
+
+    def _day(self) -> bool:
+        while not self._cron.fires_on(self._wall):
+            self._start_at(self._wall.replace(hour=0, minute=0, second=0))
+            self._go_to_wall(self._wall + _DAY)
+            if self._wall.hour > _NOON:  # midnight fell into a gap: the clock shows the evening before, or 1 o'clock
+                self._go(self._utc + (24 - self._wall.hour) * _HOUR)
+            else:
+                self._go(self._utc - self._wall.hour * _HOUR)
+            if self._wall.day == 1:
+                return False
+        return True
+
+    def _hour(self) -> bool:
+        while self._wall.hour not in self._cron.hours:
+            self._start_at(self._wall.replace(minute=0, second=0))
+            self._leap(_HOUR, _following(self._cron.hours, self._wall.hour, 24) - self._wall.hour)
+            if self._wall.hour == 0:
+                return False
+        return True
+
+    def _minute(self) -> bool:
+        while self._wall.minute not in self._cron.minutes:
+            if not self._moved:
+                self._moved = True
+                self._go(self._utc.replace(second=0))
+            self._leap(_MINUTE, _following(self._cron.minutes, self._wall.minute, 60) - self._wall.minute)
+            if self._wall.minute == 0:
+                return False
+        return True
+
+    def _second(self) -> bool:
+        while self._wall.second != 0:
+            self._moved = True
+            self._leap(_SECOND, 60 - self._wall.second)
+            if self._wall.second == 0:
+                return False
+        return True
+
+    def _start_at(self, wall: datetime) -> None:
+        """Before the first move, go to where the field began: the time that was asked from no longer counts."""
+        if not self._moved:
+            self._moved = True
+            self._go_to_wall(wall)
+
+    def _leap(self, unit: timedelta, count: int) -> None:
+        """Move on by `count` units at once where the clock does not change meanwhile, else by one."""
+        offset = self._wall - self._utc.replace(tzinfo=None)
+        start = self._utc
+        self._go(start + count * unit)
+        if self._wall - self._utc.replace(tzinfo=None) != offset:
+            self._go(start + unit)
+
+    def _go_to_wall(self, wall: datetime) -> None:
+        """Go to the instant that Go's `time.Date` picks for a wall clock time, be it in a gap or a fold."""
+        as_utc = wall.replace(tzinfo=UTC)
+        offset = self._offset(as_utc)
+        if offset:
+            offset = self._offset(as_utc - offset)
+        self._go(as_utc - offset)
+
+    def _go(self, utc: datetime) -> None:
+        self._utc = utc
+        self._wall = utc.astimezone(self._zone).replace(tzinfo=None)
+
+    def _offset(self, utc: datetime) -> timedelta:
+        return utc.astimezone(self._zone).utcoffset() or timedelta()
+
+
+def _following(values: Sequence[int], value: int, end: int) -> int:
+    """Return the first of the ascending values above `value`, or `end`."""
+    return next((candidate for candidate in values if candidate > value), end)
+
+
+def _a_month_later(wall: datetime) -> datetime:
+    """Add a month as Go's `AddDate` does: a day that the month lacks runs over into the next."""
+    years, month = divmod(wall.month, 12)
+    return wall.replace(year=wall.year + years, month=month + 1, day=1) + (wall.day - 1) * _DAY
