@@ -1,0 +1,43 @@
+"""The documents list exactly the words that the code uses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from graphschedule.outcomes import Outcome
+from graphschedule.status import ConditionType, Reason
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def table_rows(document: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, without its head; code marks are cut."""
+    text = (DOCS / document).read_text().split(f"{heading}\n", 1)[1]
+    table = re.search(r"(?m)(^\|.*\n)+", text)
+    assert table is not None, f"{document} has no table below {heading!r}"
+    lines = table[0].splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_conditions_document_lists_every_condition_type_and_no_other() -> None:
+    assert [row[0] for row in table_rows("conditions.md", "## Types")] == [str(kind) for kind in ConditionType]
+
+
+def test_conditions_document_lists_every_reason_and_no_other() -> None:
+    assert sorted(row[0] for row in table_rows("conditions.md", "## Reasons")) == sorted(map(str, Reason))
+
+
+def test_every_reason_names_a_condition_that_exists() -> None:
+    for reason, condition, *_ in table_rows("conditions.md", "## Reasons"):
+        assert re.fullmatch(rf"({'|'.join(ConditionType)})=(True|False|Unknown)", condition), reason
+
+
+def test_exit_codes_document_lists_every_outcome_with_its_code_and_state() -> None:
+    documented = {(int(row[0]), row[1], row[2].split(",")[0]) for row in table_rows("exit-codes.md", "# Exit codes")}
+    assert documented == {(outcome.exit_code, outcome.reason, str(outcome.state)) for outcome in Outcome}
+
+
+def test_exit_codes_document_gives_the_range_of_permanent_codes() -> None:
+    permanent = [outcome.exit_code for outcome in Outcome if outcome.permanent]
+    assert f"Codes {min(permanent)} to {max(permanent)} are permanent" in (DOCS / "exit-codes.md").read_text()
