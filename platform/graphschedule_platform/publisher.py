@@ -1,0 +1,240 @@
+"""The way into the platform's queue: persistent, mandatory messages with pipelined publisher confirms (C §2.9).
+
+Nothing is declared, so both generations of the platform's queues work. A message counts as queued only when the
+broker has confirmed it and has not returned it; upstream ignores returns and loses such runs.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote, urlsplit
+
+import amqp
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound
+from graphschedule.errors import InvalidValueError
+
+from graphschedule_platform.errors import BrokerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+EXCHANGE = "graph_execution"
+ROUTING_KEY = "graph_execution.run"
+PERSISTENT = 2
+"""AMQP's delivery mode of a message that survives a broker restart."""
+
+_DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and who we are there. The password never shows in a text."""
+
+    host: str = "localhost"
+    port: int = 5672
+    vhost: str = "/"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: bool = False
+
+    def __str__(self) -> str:
+        return f"RabbitMQ at {self.host}:{self.port}, vhost {self.vhost!r}"
+
+    @classmethod
+    def from_url(cls, url: str) -> BrokerAddress:
+        """Return the address in an `amqp://user:password@host:port/vhost` URL; an empty vhost means `/`.
+
+        Raises:
+            InvalidValueError: it is no such URL.
+
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            raise InvalidValueError("RABBITMQ_URL", parts.scheme, "write amqp://USER:PASSWORD@HOST:PORT/VHOST")
+        try:
+            port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        except ValueError as error:
+            raise InvalidValueError("RABBITMQ_URL", "port", str(error)) from error
+        return cls(
+            host=parts.hostname,
+            port=port,
+            vhost=unquote(parts.path[1:]) or "/",
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            tls=parts.scheme == "amqps",
+        )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> BrokerAddress:
+        """Return the address in RABBITMQ_URL, else in the platform's own variables (C §3).
+
+        Raises:
+            InvalidValueError: a value cannot be used.
+
+        """
+        if url := environment.get("RABBITMQ_URL"):
+            return cls.from_url(url)
+        port = environment.get("RABBITMQ_CLUSTER_PORT") or environment.get("RABBITMQ_PORT") or "5672"
+        if not port.isdecimal():
+            raise InvalidValueError("RABBITMQ_PORT", port, "write a port number, such as 5672")
+        return cls(
+            host=environment.get("RABBITMQ_CLUSTER_HOST") or environment.get("RABBITMQ_HOST") or "localhost",
+            port=int(port),
+            vhost=environment.get("RABBITMQ_VHOST") or "/",
+            user=environment.get("RABBITMQ_DEFAULT_USER", ""),
+            password=environment.get("RABBITMQ_DEFAULT_PASS", ""),
+        )
+
+
+class Publisher:
+    """One connection to the broker, as a context manager: it connects when entered.
+
+    After a fault the connection is dropped, and the next batch opens another.
+    """
+
+    def __init__(self, address: BrokerAddress, *, timeout: float = 15.0) -> None:
+        """Remember the address; `timeout` is in seconds, for connecting and for the wait between two confirms."""
+        self.address = address
+        self._timeout = timeout
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Open the connection.
+
+        Raises:
+            BrokerUnavailableError: it cannot be opened.
+
+        """
+        address = self.address
+        self._connection = amqp.Connection(
+            host=f"{address.host}:{address.port}",
+            userid=address.user,
+            password=address.password,
+            virtual_host=address.vhost,
+            ssl={"context": {"check_hostname": True}, "server_hostname": address.host} if address.tls else False,
+            connect_timeout=self._timeout,
+            read_timeout=self._timeout,
+            write_timeout=self._timeout,
+            client_properties={"connection_name": "graphschedule"},
+        )
+        try:
+            self._connection.connect()
+        except (AMQPError, OSError) as error:
+            self._drop()
+            raise BrokerUnavailableError(self._explain(error)) from error
+
+    def close(self) -> None:
+        """Close the connection; a broker that has gone already is no fault."""
+        if self._connection is None:
+            return
+        with suppress(AMQPError, OSError):
+            self._connection.close()
+        self._drop()
+
+    def publish_many(self, bodies: Sequence[bytes]) -> list[str | None]:
+        """Publish messages and wait for all their confirms.
+
+        Returns:
+            For each message None if it is safely in a queue, else why it is not known to be: it may be sent again.
+
+        """
+        batch = _Batch(bodies)
+        try:
+            if self._connection is None:
+                self.connect()
+            batch.send(self._connection, self._timeout)
+        except BrokerUnavailableError as error:
+            batch.give_up(str(error))
+        except (AMQPError, OSError) as error:
+            batch.give_up(self._explain(error))
+            self._drop()
+        return batch.faults
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.collect()
+
+    def _explain(self, error: Exception) -> str:
+        return f"{self.address}: {_cause(error, self.address)}"
+
+
+class _Batch:
+    """Messages of one channel, and what the broker has said about each so far.
+
+    A channel numbers its messages from 1, and a return always comes before the confirm of the same message
+    (RabbitMQ, "Consumer Acknowledgements and Publisher Confirms").
+    """
+
+    def __init__(self, bodies: Sequence[bytes]) -> None:
+        self.faults: list[str | None] = [None] * len(bodies)
+        self._bodies = bodies
+        self._outstanding = dict.fromkeys(range(1, len(bodies) + 1))
+        self._returned: dict[bytes, str] = {}
+
+    def send(self, connection: Any, timeout: float) -> None:  # noqa: ANN401 (py-amqp has no types)
+        """Publish everything, then read confirms until none is outstanding; `timeout` bounds the wait for each."""
+        channel = connection.channel()
+        channel.confirm_select()
+        channel.events["basic_return"].add(self._on_return)
+        channel.events["basic_ack"].add(self._on_ack)
+        channel.events["basic_nack"].add(self._on_nack)
+        for body in self._bodies:
+            message = amqp.Message(body, delivery_mode=PERSISTENT)
+            channel.basic_publish(message, EXCHANGE, ROUTING_KEY, mandatory=True)
+        while self._outstanding:
+            connection.drain_events(timeout=timeout)
+        channel.close()
+
+    def give_up(self, fault: str) -> None:
+        """Note one fault for every message without a confirm."""
+        self._settle(list(self._outstanding), fault)
+
+    def _on_return(self, error: AMQPError, _exchange: str, _key: str, message: Any) -> None:  # noqa: ANN401
+        self._returned[message.body] = f"returned by the broker: {error.reply_text}; {_BIND}"
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        self._settle(self._covered(tag, multiple), None)
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        self._settle(self._covered(tag, multiple), "refused (nacked) by the broker")
+
+    def _covered(self, tag: int, multiple: bool) -> list[int]:
+        return list(takewhile(lambda number: number <= tag, self._outstanding)) if multiple else [tag]
+
+    def _settle(self, tags: list[int], fault: str | None) -> None:
+        for tag in tags:
+            self._outstanding.pop(tag, None)
+            self.faults[tag - 1] = fault or self._returned.get(self._bodies[tag - 1])
+
+
+_BIND = "no queue is bound to the exchange: start the platform's executor, which declares it"
+
+
+def _cause(error: Exception, address: BrokerAddress) -> str:
+    match error:
+        case AccessRefused():
+            return f"login refused for user {address.user!r}; check the user and password"
+        case NotAllowed():
+            return f"the vhost does not exist or user {address.user!r} may not use it; create it or grant access"
+        case NotFound():
+            return f"exchange {EXCHANGE!r} does not exist; start the platform's executor, which declares it"
+        case TimeoutError():
+            return "no answer in time; check that it runs and that no memory or disk alarm blocks publishers"
+        case OSError():
+            return f"cannot be reached ({error.strerror or error}); check the address and that it runs"
+        case _:
+            return f"connection lost ({error})"
