@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 import pwd
+import select
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -28,9 +30,18 @@ _children: list[subprocess.Popen[bytes]] = []
 
 
 def start(
-    folder: Path, name: str, argv: Sequence[str], *, env: Mapping[str, str] | None = None, user: str | None = None
+    folder: Path,
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    ask: signal.Signals = signal.SIGTERM,
 ) -> None:
-    """Start `argv` as NAME, optionally as another user; the environment is the caller's plus `env`."""
+    """Start `argv` as NAME, optionally as another user; the environment is the caller's plus `env`.
+
+    `ask` is the signal that will ask it to end; with SIGKILL nothing is asked.
+    """
     with log(folder, name).open("ab") as output:
         child = subprocess.Popen(
             argv,
@@ -45,8 +56,8 @@ def start(
             extra_groups=None if user is None else [],
         )
     _children.append(child)
-    identity = {"pid": child.pid, "created": psutil.Process(child.pid).create_time()}
-    _pid_file(folder, name).write_text(json.dumps(identity))
+    facts = {"pid": child.pid, "created": psutil.Process(child.pid).create_time(), "ask": ask}
+    _pid_file(folder, name).write_text(json.dumps(facts))
 
 
 def log(folder: Path, name: str) -> Path:
@@ -60,28 +71,39 @@ def alive(folder: Path, name: str) -> bool:
     return process is not None and process.status() != psutil.STATUS_ZOMBIE
 
 
+def all_alive(folder: Path) -> bool:
+    """Tell whether every program that was started in the folder still runs."""
+    return all(alive(folder, file.stem) for file in folder.glob("*.pid"))
+
+
 def find(folder: Path, name: str) -> psutil.Process | None:
     """Return the program's process, or None if it has ended or was never started."""
     file = _pid_file(folder, name)
     if not file.exists():
         return None
-    identity = json.loads(file.read_text())
+    facts = json.loads(file.read_text())
     try:
-        process = psutil.Process(identity["pid"])
-        return process if abs(process.create_time() - identity["created"]) < _CLOCK_DRIFT else None
+        process = psutil.Process(facts["pid"])
+        return process if abs(process.create_time() - facts["created"]) < _CLOCK_DRIFT else None
     except psutil.NoSuchProcess:
         return None
 
 
-def stop(folder: Path, name: str, *, ask: signal.Signals = signal.SIGTERM, patience: float = 10.0) -> None:
+def stop(folder: Path, name: str, *, patience: float = 10.0) -> None:
     """End the program and all it started: ask, wait `patience` seconds, then insist."""
     process = find(folder, name)
     if process is not None:
         family = [process, *process.children(recursive=True)]
-        process.send_signal(ask)
-        psutil.wait_procs(family, timeout=patience)
-        _kill(family)
+        ask = json.loads(_pid_file(folder, name).read_text())["ask"]
+        if ask != signal.SIGKILL:
+            process.send_signal(ask)
+            _wait(family, patience)
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        _wait(family, patience)
     _pid_file(folder, name).unlink(missing_ok=True)
+    _children[:] = [child for child in _children if child.poll() is None]
 
 
 def stop_all(folder: Path, *, patience: float = 10.0) -> None:
@@ -94,8 +116,11 @@ def _pid_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.pid"
 
 
-def _kill(processes: Iterable[psutil.Process]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-            process.wait(timeout=10)
+def _wait(family: Iterable[psutil.Process], seconds: float) -> None:
+    """Wait until all have ended, reaped or not: in a container nobody may ever reap an orphan."""
+    deadline = time.monotonic() + seconds
+    for process in family:
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(process.pid)
+            select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+            os.close(descriptor)
