@@ -1,0 +1,386 @@
+r"""The slot ledger: what became of every slot of every schedule (M35), and the arbiter of exactly once (M10).
+
+One row per slot, in our own schema `graphschedule`. All functions work on sets of slots (one slot is a set of one),
+run inside the caller's transaction and never commit. Two runners with the same slot are settled by the database:
+the row's primary key decides who claims it, the row's lock decides who publishes it.
+
+How a slot is enqueued, in two transactions:
+
+1. `claim_many`, then the platform's rows of every claim that is `NEW`; commit. From here on the slot has exactly one
+   execution, whoever finishes it.
+2. `lock_unfinished`, publish the messages of the slots it returned, `mark_enqueued_many`; commit. The locks keep a
+   duplicate from publishing at the same time; a crash releases them, and the next attempt or `repair` finishes.
+
+States and transitions (a cell is the state after the event; `=` means that nothing changes):
+
+| state \ event  | claim_many          | mark_enqueued_many | record skipped | record failed | record missed |
+|---------------|---------------------|--------------------|----------------|---------------|---------------|
+| no row        | claimed, NEW        | =                  | skipped        | failed        | missed        |
+| missed        | claimed, NEW        | =                  | skipped        | failed        | =             |
+| failed        | claimed, NEW        | =                  | skipped        | failed        | =             |
+| failed, rows  | claimed, UNFINISHED | enqueued           | =              | failed        | =             |
+| claimed       | claimed, UNFINISHED | enqueued           | =              | failed        | =             |
+| skipped       | =, SETTLED          | =                  | =              | =             | =             |
+| enqueued      | =, SETTLED          | =                  | =              | =             | =             |
+
+"Rows" means that the execution's rows are written, which is so exactly if `claimed_at` is set: it is set in the
+transaction that writes them. A failure, permanent or not, never closes a slot: a later attempt (a retried pod, a person
+after mending the graph) may still enqueue it, and it is still enqueued once.
+
+**Following changes.** Every write stamps the row with `revision`, a number that never decreases. On PostgreSQL it is
+the id of the writing transaction, since a sequence would hand out numbers that commit out of order and a reader would
+step over the late ones. `changes_since` reads up to the oldest transaction that is still running, so it misses none; it
+shows a row's present state, so counts must be computed from rows, never added up from changes. PostgreSQL also sends
+`NOTIFY graphschedule_slot` per writing transaction: a hint to read soon, with nothing in it that could be lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from graphschedule.outcomes import Outcome, SlotState
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from graphschedule_platform.column_types import Json, PerDialect, UtcTimestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from graphschedule.slots import Slot
+    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy.dialects import postgresql, sqlite
+
+SCHEMA = "graphschedule"
+"""Our own schema on PostgreSQL; SQLite has no schemas."""
+
+CHANNEL = "graphschedule_slot"
+"""The NOTIFY channel."""
+
+_REVISION = PerDialect("pg_current_xact_id()::text::bigint", "(SELECT coalesce(max(revision), 0) + 1 FROM slot)")
+"""On SQLite writers take turns (`BEGIN IMMEDIATE`), so counting up is in order of commits."""
+
+_UNFINISHED = "claimed_at IS NOT NULL AND state IN ('claimed', 'failed')"
+"""The execution's rows are written, and its message is not known to be in the queue."""
+
+metadata = MetaData()
+
+slot_table = Table(
+    "slot",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("schedule_uid", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    Column("fire_time", UtcTimestamp),
+    Column("namespace", Text, nullable=False),
+    Column("schedule_name", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("graph_id", Text, nullable=False),
+    Column("graph_version", Integer),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("node_errors", Json, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcTimestamp, nullable=False),
+    Column("claimed_at", UtcTimestamp),
+    Column("enqueued_at", UtcTimestamp),
+    Column("updated_at", UtcTimestamp, nullable=False),
+    Column("revision", BigInteger, nullable=False, default=_REVISION, onupdate=_REVISION),
+    UniqueConstraint("schedule_uid", "slot", name="slot_schedule_uid_slot_key"),
+    CheckConstraint("state IN ('claimed', 'enqueued', 'skipped', 'failed', 'missed')", name="slot_state_check"),
+    Index("slot_revision_idx", "revision"),
+    Index(
+        "slot_unfinished_idx",
+        "updated_at",
+        postgresql_where=text(_UNFINISHED),
+        sqlite_where=text(_UNFINISHED),
+    ),
+    schema=SCHEMA,
+)
+"""One row per slot. `id` is the slot's execution id, whether or not there is an execution yet."""
+
+_c = slot_table.c
+_unfinished: ColumnElement[bool] = and_(_c.claimed_at.is_not(None), _c.state.in_([SlotState.CLAIMED, SlotState.FAILED]))
+
+_BATCH = 10_000
+"""Ids per statement: SQLite takes 32,766 parameters in one, PostgreSQL 65,535."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A slot, and whose it is. `graph_version` is None while it is not resolved."""
+
+    slot: Slot
+    namespace: str
+    schedule_name: str
+    user_id: str
+    graph_id: str
+    graph_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A slot that came to skipped, failed or missed, and why: `reason` for programs, `message` for people."""
+
+    entry: Entry
+    state: SlotState
+    reason: str
+    message: str = ""
+    node_errors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+class ClaimKind(Enum):
+    """What a claim came to."""
+
+    NEW = "new"
+    """The slot is the caller's: it must write the execution's rows in this very transaction."""
+    UNFINISHED = "unfinished"
+    """The rows are written already; what remains is to lock, publish and mark."""
+    SETTLED = "settled"
+    """The slot is enqueued or skipped: there is nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim came to, the slot's state after it, and how many attempts were made so far, this one included."""
+
+    kind: ClaimKind
+    state: SlotState
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """A row of the ledger."""
+
+    id: str
+    schedule_uid: str
+    slot: str
+    fire_time: datetime | None
+    namespace: str
+    schedule_name: str
+    user_id: str
+    graph_id: str
+    graph_version: int | None
+    state: SlotState
+    reason: str
+    message: str
+    node_errors: Mapping[str, Mapping[str, str]]
+    attempts: int
+    created_at: datetime
+    claimed_at: datetime | None
+    enqueued_at: datetime | None
+    updated_at: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The rows that changed, oldest change first, and the revision to ask from next time."""
+
+    rows: tuple[SlotRow, ...]
+    revision: int
+
+
+def claim_many(connection: Connection, entries: Iterable[Entry], now: datetime) -> dict[str, Claim]:
+    """Claim slots; return what each claim came to, by execution id.
+
+    Waits for another transaction that is claiming or publishing one of them, so that the answer is final.
+    """
+    rows = _rows(
+        {"state": SlotState.CLAIMED, "attempts": 1, "claimed_at": now} | _identity(entry, now) for entry in entries
+    )
+    statement = _insert(connection).on_conflict_do_nothing().returning(_c.id)
+    new = set(connection.scalars(statement, list(rows.values()))) if rows else set()
+    claims = dict.fromkeys(new, Claim(ClaimKind.NEW, SlotState.CLAIMED, 1))
+    claims |= _claim_known(connection, {id_: row for id_, row in rows.items() if id_ not in new})
+    return claims
+
+
+def lock_unfinished(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Lock those of the slots that still have to be published, and return them.
+
+    The locks last until the end of the transaction. Waits for whoever holds one of them; a slot that was finished
+    meanwhile is not returned.
+    """
+    return frozenset(
+        id_
+        for batch in _batches(sorted(ids))
+        for id_ in connection.scalars(
+            select(_c.id).where(_c.id.in_(batch), _unfinished).order_by(_c.id).with_for_update()
+        )
+    )
+
+
+def mark_enqueued_many(connection: Connection, ids: Collection[str], now: datetime) -> frozenset[str]:
+    """Mark slots whose message is in the queue; return those that were not marked before."""
+    enqueued = update(slot_table).values(
+        state=SlotState.ENQUEUED,
+        reason=Outcome.ENQUEUED.reason,
+        message="",
+        node_errors={},
+        enqueued_at=now,
+        updated_at=now,
+    )
+    return frozenset(
+        id_
+        for batch in _batches(sorted(ids))
+        for id_ in connection.scalars(enqueued.where(_c.id.in_(batch), _unfinished).returning(_c.id))
+    )
+
+
+def record_many(connection: Connection, records: Iterable[Record], now: datetime) -> frozenset[str]:
+    """Record slots as skipped, failed or missed; return the ids of those whose state allowed it."""
+    rows = _rows(
+        _identity(record.entry, now)
+        | {
+            "state": record.state,
+            "reason": record.reason,
+            "message": record.message,
+            "node_errors": record.node_errors,
+            "attempts": 0 if record.state is SlotState.MISSED else 1,
+        }
+        for record in records
+    )
+    if not rows:
+        return frozenset()
+    new = _insert(connection)
+    told = new.excluded
+    never_claimed = and_(_c.claimed_at.is_(None), _c.state.in_([SlotState.MISSED, SlotState.FAILED]))
+    allowed = or_(
+        and_(told.state == SlotState.FAILED, _c.state.in_([SlotState.MISSED, SlotState.FAILED, SlotState.CLAIMED])),
+        and_(told.state == SlotState.SKIPPED, never_claimed),
+    )
+    statement = new.on_conflict_do_update(
+        index_elements=[_c.id],
+        set_={
+            **{name: told[name] for name in ("state", "reason", "message", "node_errors", "updated_at")},
+            "graph_version": func.coalesce(told.graph_version, _c.graph_version),
+            # The claim has counted its attempt already.
+            "attempts": _c.attempts + case((_c.state == SlotState.CLAIMED, 0), else_=1),
+            "revision": _REVISION,
+        },
+        where=allowed,
+    ).returning(_c.id)
+    return frozenset(connection.scalars(statement, list(rows.values())))
+
+
+def unfinished(connection: Connection, older_than: datetime, limit: int = 1000) -> list[SlotRow]:
+    """Lock and return slots whose last attempt was before `older_than` and did not get their message queued.
+
+    Oldest first. Slots that somebody is publishing at this moment are left out, not waited for.
+    """
+    query = (
+        select(slot_table)
+        .where(_unfinished, _c.updated_at < older_than)
+        .order_by(_c.updated_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_slot_row(row) for row in connection.execute(query)]
+
+
+def changes_since(connection: Connection, revision: int = 0) -> Changes:
+    """Return the rows changed at `revision` or later by transactions that are all over; 0 returns every row.
+
+    A change that is not returned now, because its transaction or an older one is still running, is returned by a later
+    call. Valid within one process' life against one server: start from 0 again after a restart.
+    """
+    horizon = PerDialect(
+        "pg_snapshot_xmin(pg_current_snapshot())::text::bigint", "(SELECT coalesce(max(revision), 0) + 1 FROM slot)"
+    )
+    until = int(connection.scalars(select(horizon)).one())
+    query = select(slot_table).where(_c.revision >= revision, _c.revision < until).order_by(_c.revision, _c.id)
+    return Changes(tuple(_slot_row(row) for row in connection.execute(query)), max(revision, until))
+
+
+def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> dict[str, Claim]:
+    """Claim slots that have a row already, in the order of their ids so that bulk claimers cannot deadlock."""
+    claims: dict[str, Claim] = {}
+    for batch in _batches(list(rows)):
+        query = select(_c.id, _c.state, _c.attempts, _c.claimed_at).where(_c.id.in_(batch))
+        for id_, state, attempts, claimed_at in connection.execute(query.order_by(_c.id).with_for_update()):
+            if state in {SlotState.ENQUEUED, SlotState.SKIPPED}:
+                claims[id_] = Claim(ClaimKind.SETTLED, SlotState(state), attempts)
+            else:
+                kind = ClaimKind.NEW if claimed_at is None else ClaimKind.UNFINISHED
+                claims[id_] = Claim(kind, SlotState.CLAIMED, attempts + 1)
+    open_again = [rows[id_] for id_, claim in claims.items() if claim.kind is not ClaimKind.SETTLED]
+    if open_again:
+        new = _insert(connection)
+        told = new.excluded
+        statement = new.on_conflict_do_update(
+            index_elements=[_c.id],
+            set_={
+                **{name: told[name] for name in ("state", "reason", "message", "node_errors", "updated_at")},
+                "graph_version": case((_c.claimed_at.is_(None), told.graph_version), else_=_c.graph_version),
+                "claimed_at": func.coalesce(_c.claimed_at, told.claimed_at),
+                "attempts": _c.attempts + 1,
+                "revision": _REVISION,
+            },
+        )
+        connection.execute(statement, open_again)
+    return claims
+
+
+def _identity(entry: Entry, now: datetime) -> dict[str, Any]:
+    slot = entry.slot
+    return {
+        "id": slot.execution_id,
+        "schedule_uid": slot.schedule_uid,
+        "slot": slot.key,
+        "fire_time": slot.fire_time,
+        "namespace": entry.namespace,
+        "schedule_name": entry.schedule_name,
+        "user_id": entry.user_id,
+        "graph_id": entry.graph_id,
+        "graph_version": entry.graph_version,
+        "reason": "",
+        "message": "",
+        "node_errors": {},
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def _rows(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each slot once, in the order of ids: transactions that lock in one order cannot deadlock."""
+    return dict(sorted((row["id"], row) for row in rows))
+
+
+def _insert(connection: Connection) -> postgresql.Insert | sqlite.Insert:
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+
+        return insert_postgresql(slot_table)
+    from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+    return insert_sqlite(slot_table)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+
+
+def _slot_row(row: Row[Any]) -> SlotRow:
+    return SlotRow(**row._asdict() | {"state": SlotState(row.state)})
