@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 
 from graphschedule.errors import InvalidValueError
 
 MANUAL_PREFIX = "manual:"
 _JOB_SUFFIX = re.compile(r"-(\d{7,11})$")
+_FIRST_YEAR = 1970
+_LAST_YEAR = MAXYEAR - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,21 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def parse_instant(text: str) -> datetime:
+def parse_instant(text: str, field: str = "time") -> datetime:
     """Return the aware datetime of an RFC 3339 text.
 
     Raises:
-        InvalidValueError: the text is no such time, or has no zone.
+        InvalidValueError: the text is no such time, has no zone, or lies where fire times cannot be reckoned.
 
     """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
-        raise InvalidValueError("time", text, "write an RFC 3339 time with its zone, such as 2026-05-04T09:00:00Z")
+    if instant is None or instant.tzinfo is None or not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise InvalidValueError(
+            field,
+            text,
+            f"write an RFC 3339 time with its zone, such as 2026-05-04T09:00:00Z, in {_FIRST_YEAR} to {_LAST_YEAR}",
+        )
     return instant
