@@ -73,53 +73,41 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{- /* A key of a Secret in the form of the operator's settings. */ -}}
-{{- define "graphschedule.secretKey" -}}
-{{ dict "name" .existingSecret "key" .key | toJson | quote }}
-{{- end -}}
-
 {{- /* The operator's settings: what it watches, and how the pods of a fire look. */ -}}
 {{- define "graphschedule.operatorEnv" -}}
 - name: GRAPHSCHEDULE_NAMESPACES
-  value: {{ ternary "" (include "graphschedule.namespaces" . | fromJsonArray | join ",") .Values.watch.allNamespaces | quote }}
-- name: GRAPHSCHEDULE_LOG_LEVEL
-  value: {{ .Values.operator.logLevel }}
-- name: GRAPHSCHEDULE_HTTP_PORT
+  value: {{ ternary "[]" (include "graphschedule.namespaces" .) .Values.watch.allNamespaces | quote }}
+- name: GRAPHSCHEDULE_PORT
   value: "8080"
-- name: GRAPHSCHEDULE_RUNNER__IMAGE
+- name: GRAPHSCHEDULE_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+- name: GRAPHSCHEDULE_RUNNER_IMAGE
   value: {{ include "graphschedule.image" (dict "context" . "image" .Values.runner.image) | quote }}
-- name: GRAPHSCHEDULE_RUNNER__PULL_POLICY
+- name: GRAPHSCHEDULE_RUNNER_IMAGE_PULL_POLICY
   value: {{ .Values.runner.image.pullPolicy }}
-{{- with .Values.imagePullSecrets }}
-- name: GRAPHSCHEDULE_RUNNER__PULL_SECRETS
-  value: {{ toJson . | quote }}
-{{- end }}
-- name: GRAPHSCHEDULE_RUNNER__SERVICE_ACCOUNT
+- name: GRAPHSCHEDULE_RUNNER_IMAGE_PULL_SECRETS
+  value: {{ toJson .Values.imagePullSecrets | quote }}
+- name: GRAPHSCHEDULE_RUNNER_SERVICE_ACCOUNT
   value: {{ include "graphschedule.runnerServiceAccount" . | quote }}
-- name: GRAPHSCHEDULE_RUNNER__LOG_LEVEL
-  value: {{ .Values.runner.logLevel }}
-- name: GRAPHSCHEDULE_RUNNER__RESOURCES
+- name: GRAPHSCHEDULE_RUNNER_RESOURCES
   value: {{ toJson .Values.runner.resources | quote }}
 {{- if .Values.database.embedded.enabled }}
-- name: GRAPHSCHEDULE_RUNNER__DATA_CLAIM
+- name: GRAPHSCHEDULE_DATA_CLAIM
   value: {{ include "graphschedule.dataClaim" . | quote }}
 {{- else }}
-- name: GRAPHSCHEDULE_RUNNER__DATABASE
-  value: {{ include "graphschedule.secretKey" .Values.database }}
-- name: GRAPHSCHEDULE_RUNNER__BROKER
-  value: {{ include "graphschedule.secretKey" .Values.rabbitmq }}
+- name: GRAPHSCHEDULE_DATABASE_SECRET_NAME
+  value: {{ .Values.database.existingSecret | quote }}
+- name: GRAPHSCHEDULE_DATABASE_SECRET_KEY
+  value: {{ .Values.database.key | quote }}
+- name: GRAPHSCHEDULE_BROKER_SECRET_NAME
+  value: {{ .Values.rabbitmq.existingSecret | quote }}
+- name: GRAPHSCHEDULE_BROKER_SECRET_KEY
+  value: {{ .Values.rabbitmq.key | quote }}
 {{- end }}
-{{- if .Values.encryptionKey.existingSecret }}
-- name: GRAPHSCHEDULE_RUNNER__ENCRYPTION
-  value: {{ include "graphschedule.secretKey" .Values.encryptionKey }}
+{{- with .Values.encryptionKey.existingSecret }}
+- name: GRAPHSCHEDULE_ENCRYPTION_KEY_SECRET_NAME
+  value: {{ . | quote }}
+- name: GRAPHSCHEDULE_ENCRYPTION_KEY_SECRET_KEY
+  value: {{ $.Values.encryptionKey.key | quote }}
 {{- end }}
-{{- end -}}
-
-{{- /* Pull secrets of a pod, given as names. */ -}}
-{{- define "graphschedule.imagePullSecrets" -}}
-imagePullSecrets:
-  {{- range .Values.imagePullSecrets }}
-  - name: {{ . | quote }}
-  {{- else }} []
-  {{- end }}
 {{- end -}}

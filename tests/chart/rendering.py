@@ -1,0 +1,83 @@
+"""The chart as Helm renders it, as parsed objects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "graphschedule"
+NAMESPACE = "agents"
+
+Manifest = dict[str, Any]
+Values = dict[str, Any]
+
+PLATFORM: Values = yaml.safe_load((ROOT / "examples" / "values-platform.yaml").read_text())
+TWO_NAMESPACES: Values = PLATFORM | {"watch": {"namespaces": ["red", "blue"]}}
+ALL_NAMESPACES: Values = PLATFORM | {"watch": {"allNamespaces": True}}
+EVERYTHING: Values = TWO_NAMESPACES | {
+    "encryptionKey": {"existingSecret": "platform-fernet"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "metrics": {"serviceMonitor": {"enabled": True}},
+    "networkPolicy": {"enabled": True},
+}
+VALUE_SETS: dict[str, Values] = {
+    "embedded": {},
+    "platform": PLATFORM,
+    "all-namespaces": ALL_NAMESPACES,
+    "everything": EVERYTHING,
+}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of one rendering."""
+
+    objects: list[Manifest]
+
+    def all(self, kind: str) -> list[Manifest]:
+        """Return the objects of a kind, in the order of their names."""
+        return sorted((o for o in self.objects if o["kind"] == kind), key=lambda o: str(o["metadata"]["name"]))
+
+    def one(self, kind: str, name: str | None = None) -> Manifest:
+        """Return the only object of a kind (and name)."""
+        [found] = [o for o in self.all(kind) if name in (None, o["metadata"]["name"])]
+        return found
+
+    def pod_templates(self) -> list[Manifest]:
+        """Return the pod templates of Deployments and Jobs."""
+        return [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
+
+
+@dataclass(frozen=True)
+class Helm:
+    """Helm, given values on its standard input."""
+
+    program: Path
+
+    def run(self, *arguments: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a Helm command that takes values, and return how it ended."""
+        return subprocess.run(
+            [self.program, *arguments, "--namespace", NAMESPACE, "--values", "-"],
+            input=json.dumps(values or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def render(self, values: Values | None = None) -> Rendered:
+        """Return what the chart makes of values."""
+        done = self.run("template", "graphschedule", str(CHART), values=values)
+        assert done.returncode == 0, done.stderr
+        return Rendered([o for o in yaml.safe_load_all(done.stdout) if o])
+
+    def refusal(self, values: Values) -> str:
+        """Return the message with which values are refused."""
+        done = self.run("template", "graphschedule", str(CHART), values=values)
+        assert done.returncode != 0, "the values were taken"
+        return done.stderr

@@ -1,0 +1,298 @@
+"""What the chart makes, as facts about the rendered objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from graphschedule_operator.settings import Settings
+
+from tests.chart.rendering import (
+    ALL_NAMESPACES,
+    CHART,
+    EVERYTHING,
+    NAMESPACE,
+    PLATFORM,
+    ROOT,
+    TWO_NAMESPACES,
+    VALUE_SETS,
+    Helm,
+    Manifest,
+    Values,
+)
+
+each_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+
+OPERATOR_RULES = [
+    {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules/status"], "verbs": ["patch"]},
+    {
+        "apiGroups": ["batch"],
+        "resources": ["cronjobs"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+]
+
+
+def environment(container: Manifest) -> dict[str, Any]:
+    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}
+
+
+def operator_settings(helm: Helm, values: Values, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    [container] = helm.render(values).one("Deployment")["spec"]["template"]["spec"]["containers"]
+    for name, value in environment(container).items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+@each_value_set
+def test_helm_lint_is_silent(helm: Helm, values: Values) -> None:
+    done = helm.run("lint", "--strict", str(CHART), values=values)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout
+
+
+@each_value_set
+def test_every_pod_is_restricted_and_has_a_read_only_root(helm: Helm, values: Values) -> None:
+    templates = helm.render(values).pod_templates()
+    assert len(templates) == 2
+    for template in templates:
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert {"requests", "limits"} <= container["resources"].keys()
+
+
+@each_value_set
+def test_only_the_operator_gets_a_token(helm: Helm, values: Values) -> None:
+    rendered = helm.render(values)
+    assert all(account["automountServiceAccountToken"] is False for account in rendered.all("ServiceAccount"))
+    assert rendered.one("Job")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    operator = rendered.one("Deployment")["spec"]["template"]["spec"]
+    assert operator["automountServiceAccountToken"] is True
+    assert operator["serviceAccountName"] == "graphschedule-operator"
+
+
+@each_value_set
+def test_objects_carry_the_recommended_labels(helm: Helm, values: Values) -> None:
+    for manifest in helm.render(values).objects:
+        labels = manifest["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "graphschedule"
+        assert labels["app.kubernetes.io/instance"] == "graphschedule"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert {"app.kubernetes.io/component", "app.kubernetes.io/version", "helm.sh/chart"} <= labels.keys()
+
+
+def test_operator_is_one_replica_that_never_overlaps_with_its_successor(helm: Helm) -> None:
+    spec = helm.render().one("Deployment")["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "Recreate"}
+    assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def test_probes_and_the_service_reach_the_port_that_the_operator_listens_on(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = helm.render()
+    [container] = rendered.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    [port] = container["ports"]
+    assert port == {"name": "http", "containerPort": operator_settings(helm, {}, monkeypatch).port}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    service = rendered.one("Service")["spec"]
+    assert [served["targetPort"] for served in service["ports"]] == ["http"]
+    assert service["selector"] == rendered.one("Deployment")["spec"]["selector"]["matchLabels"]
+
+
+def test_operator_may_do_no_more_than_it_does_and_only_where_it_watches(helm: Helm) -> None:
+    rendered = helm.render(TWO_NAMESPACES)
+    assert not rendered.all("ClusterRoleBinding")
+    assert {role["metadata"]["namespace"] for role in rendered.all("Role")} == {"red", "blue"}
+    assert all(role["rules"] == OPERATOR_RULES for role in rendered.all("Role"))
+    for binding in rendered.all("RoleBinding"):
+        assert binding["roleRef"]["name"] == "graphschedule-operator"
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "graphschedule-operator", "namespace": NAMESPACE}
+        ]
+
+
+def test_watching_every_namespace_takes_a_cluster_role_of_the_same_rules(helm: Helm) -> None:
+    rendered = helm.render(ALL_NAMESPACES)
+    assert not rendered.all("Role")
+    assert rendered.one("ClusterRole", "graphschedule-operator")["rules"] == OPERATOR_RULES
+    [subject] = rendered.one("ClusterRoleBinding")["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("graphschedule-operator", NAMESPACE)
+
+
+@each_value_set
+def test_no_role_may_read_secrets(helm: Helm, values: Values) -> None:
+    rendered = helm.render(values)
+    rules = [rule for kind in ("Role", "ClusterRole") for role in rendered.all(kind) for rule in role["rules"]]
+    assert rules
+    assert not any({"secrets", "*"} & set(rule["resources"] + rule["verbs"] + rule["apiGroups"]) for rule in rules)
+
+
+def test_view_edit_and_admin_roles_are_extended_unless_declined(helm: Helm) -> None:
+    roles = {role["metadata"]["name"]: role for role in helm.render().all("ClusterRole")}
+    assert roles["graphschedule-view"]["rules"][0]["verbs"] == ["get", "list", "watch"]
+    assert set(roles["graphschedule-edit"]["rules"][0]["verbs"]) == {
+        "create",
+        "update",
+        "patch",
+        "delete",
+        "deletecollection",
+    }
+    assert "rbac.authorization.k8s.io/aggregate-to-view" not in roles["graphschedule-edit"]["metadata"]["labels"]
+    assert not helm.render({"rbac": {"aggregateRoles": False}}).all("ClusterRole")
+
+
+def test_ledger_is_migrated_after_an_install_and_before_an_upgrade(helm: Helm) -> None:
+    job = helm.render().one("Job")
+    assert job["metadata"]["annotations"] == {
+        "helm.sh/hook": "post-install,pre-upgrade",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    }
+    pod = job["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["command"] == ["graphschedule-runner", "db", "upgrade"]
+    assert "serviceAccountName" not in pod
+
+
+def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = helm.render({"database": {"embedded": {"size": "2Gi", "storageClassName": "fast"}}})
+    claim = rendered.one("PersistentVolumeClaim")
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    assert claim["spec"]["storageClassName"] == "fast"
+    pod = rendered.one("Job")["spec"]["template"]["spec"]
+    assert pod["volumes"] == [
+        {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
+    ]
+    assert environment(pod["containers"][0]) == {"DATABASE_URL": "sqlite:////data/graphschedule.db"}
+    settings = operator_settings(helm, {}, monkeypatch)
+    assert settings.data_claim == claim["metadata"]["name"]
+    assert (settings.database_secret_name, settings.broker_secret_name) == (None, None)
+
+
+def test_an_existing_claim_is_used_and_none_is_made(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"database": {"embedded": {"existingClaim": "mine"}}}
+    assert not helm.render(values).all("PersistentVolumeClaim")
+    assert operator_settings(helm, values, monkeypatch).data_claim == "mine"
+
+
+def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = helm.render(EVERYTHING)
+    assert not rendered.all("Secret")
+    assert not rendered.all("PersistentVolumeClaim")
+    [migrate] = rendered.one("Job")["spec"]["template"]["spec"]["containers"]
+    assert environment(migrate) == {"DATABASE_URL": {"secretKeyRef": {"name": "platform-database", "key": "url"}}}
+    settings = operator_settings(helm, EVERYTHING, monkeypatch)
+    assert (settings.database_secret_name, settings.database_secret_key) == ("platform-database", "url")
+    assert (settings.broker_secret_name, settings.broker_secret_key) == ("platform-rabbitmq", "url")
+    assert (settings.encryption_key_secret_name, settings.encryption_key_secret_key) == (
+        "platform-fernet",
+        "encryption-key",
+    )
+    assert settings.data_claim is None
+
+
+@pytest.mark.parametrize(
+    ("values", "namespaces", "account"),
+    [
+        (PLATFORM, (NAMESPACE,), "graphschedule-runner"),
+        (TWO_NAMESPACES, ("red", "blue"), "graphschedule-runner"),
+        (ALL_NAMESPACES, (), "default"),
+        (PLATFORM | {"runner": {"serviceAccountName": "mine"}}, (NAMESPACE,), "mine"),
+    ],
+    ids=["own", "two", "all", "given"],
+)
+def test_runner_account_exists_wherever_runs_happen(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, values: Values, namespaces: tuple[str, ...], account: str
+) -> None:
+    settings = operator_settings(helm, values, monkeypatch)
+    assert settings.namespaces == namespaces
+    assert settings.runner_service_account == account
+    made = {
+        made["metadata"]["namespace"]
+        for made in helm.render(values).all("ServiceAccount")
+        if made["metadata"]["name"] == account
+    }
+    assert made == (set(namespaces) if account == "graphschedule-runner" else set())
+
+
+def test_runner_settings_reach_the_operator(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = EVERYTHING | {
+        "runner": {
+            "image": {"repository": "example.org/runner", "tag": "1.10", "pullPolicy": "Always"},
+            "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "99Mi"}},
+        }
+    }
+    settings = operator_settings(helm, values, monkeypatch)
+    assert settings.runner_image == "example.org/runner:1.10"
+    assert settings.runner_image_pull_policy == "Always"
+    assert settings.runner_image_pull_secrets == ({"name": "registry"},)
+    assert settings.runner_resources == {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "99Mi"}}
+
+
+def test_a_digest_wins_over_a_tag(helm: Helm) -> None:
+    digest = f"sha256:{'0' * 64}"
+    image = {"repository": "example.org/operator", "tag": "1", "digest": digest}
+    [container] = helm.render({"operator": {"image": image}}).pod_templates()[0]["spec"]["containers"]
+    assert container["image"] == f"example.org/operator@{digest}"
+
+
+def test_operator_takes_further_environment_and_placement(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "logLevel": "DEBUG",
+        "operator": {
+            "extraEnv": [{"name": "GRAPHSCHEDULE_WORKERS", "value": "3"}],
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"operator": "Exists"}],
+            "priorityClassName": "high",
+        },
+    }
+    pod = helm.render(values).one("Deployment")["spec"]["template"]["spec"]
+    assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    settings = operator_settings(helm, values, monkeypatch)
+    assert (settings.workers, settings.log_level) == (3, "DEBUG")
+
+
+def test_crd_is_the_generated_one_and_survives_an_uninstall_unless_told_otherwise(helm: Helm) -> None:
+    generated = yaml.safe_load((ROOT / "crds" / "graphschedules.yaml").read_text())
+    rendered = helm.render().one("CustomResourceDefinition")
+    assert rendered["spec"] == generated["spec"]
+    assert rendered["metadata"]["name"] == generated["metadata"]["name"]
+    assert rendered["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    unkept = helm.render({"crds": {"keep": False}}).one("CustomResourceDefinition")
+    assert "helm.sh/resource-policy" not in unkept["metadata"].get("annotations", {})
+    assert not helm.render({"crds": {"enabled": False}}).all("CustomResourceDefinition")
+
+
+def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> None:
+    assert not helm.render().all("ServiceMonitor")
+    assert not helm.render().all("NetworkPolicy")
+    rendered = helm.render(EVERYTHING)
+    [endpoint] = rendered.one("ServiceMonitor")["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    [operator] = [p for p in rendered.all("NetworkPolicy") if p["metadata"]["namespace"] == NAMESPACE]
+    assert operator["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    runners = [p for p in rendered.all("NetworkPolicy") if p["metadata"]["namespace"] in ("red", "blue")]
+    assert len(runners) == 2
+    assert all("ingress" not in policy["spec"] for policy in runners)
+
+
+def test_names_that_look_like_numbers_stay_names(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = PLATFORM | {"rabbitmq": {"existingSecret": "12345", "key": "6e7"}}
+    settings = operator_settings(helm, values, monkeypatch)
+    assert (settings.broker_secret_name, settings.broker_secret_key) == ("12345", "6e7")

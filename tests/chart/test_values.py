@@ -1,0 +1,97 @@
+"""Values: wrong ones are refused with a message that helps, and every one is documented."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, PLATFORM, Helm, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WITHOUT_DATABASE: Values = {"database": {"embedded": {"enabled": False}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (WITHOUT_DATABASE, ["database: none is given", "database.existingSecret", "database.embedded.enabled=true"]),
+        (
+            {"database": {"existingSecret": "platform-database"}},
+            ["database: set either", "database.embedded.enabled=false"],
+        ),
+        (PLATFORM | {"rabbitmq": {}}, ["rabbitmq.existingSecret", "name the Secret"]),
+        ({"rabbitmq": {"existingSecret": "broker"}}, ["rabbitmq.existingSecret", "uses no broker"]),
+        ({"watch": {"allNamespaces": True}}, ["watch: the embedded database", "namespace agents"]),
+        ({"watch": {"namespaces": ["red"]}}, ["watch: the embedded database", "namespace agents"]),
+        (PLATFORM | {"watch": {"allNamespaces": True, "namespaces": ["red"]}}, ["watch: set either"]),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_with_a_remedy(
+    helm: Helm, values: Values, words: list[str]
+) -> None:
+    message = helm.refusal(values)
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"wach": {}}, ["additional properties 'wach' not allowed"]),
+        ({"operator": {"replicas": 2}}, ["at '/operator'", "'replicas' not allowed"]),
+        ({"logLevel": "LOUD"}, ["at '/logLevel'", "'DEBUG', 'INFO', 'WARNING', 'ERROR'"]),
+        ({"watch": {"namespaces": "red"}}, ["at '/watch/namespaces'", "want array"]),
+        ({"watch": {"namespaces": ["Red"]}}, ["at '/watch/namespaces/0'", "does not match pattern"]),
+        ({"runner": {"image": {"tag": 1.1}}}, ["at '/runner/image/tag'", "want string"]),
+        ({"runner": {"image": {"digest": "latest"}}}, ["at '/runner/image/digest'"]),
+        ({"database": {"embedded": {"size": "big"}}}, ["at '/database/embedded/size'"]),
+        ({"crds": {"keep": "yes"}}, ["at '/crds/keep'", "want boolean"]),
+    ],
+)
+def test_misspelt_values_are_refused_with_their_place(helm: Helm, values: Values, words: list[str]) -> None:
+    message = helm.refusal(values)
+    for word in words:
+        assert word in message
+
+
+def test_the_release_namespace_may_be_named_with_the_embedded_database(helm: Helm) -> None:
+    assert helm.render({"watch": {"namespaces": ["agents"]}}).objects
+
+
+def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the dotted names of all values; a `resources` object is one value."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value and name != "resources":
+            yield from leaves(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def schema_leaves(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, member in schema["properties"].items():
+        resolved = definitions[member["$ref"].rsplit("/", 1)[1]] if "$ref" in member else member
+        if "properties" in resolved and name != "resources":
+            yield from schema_leaves(resolved, definitions, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def readme_names() -> Iterator[str]:
+    """Yield the values in the README's table; a name that begins with a dot is a sibling of its row's first."""
+    for cell in re.findall(r"(?m)^\| (`[a-zA-Z.`, ]+`) \| ", (CHART / "README.md").read_text()):
+        first, *siblings = re.findall(r"`([^`]+)`", cell)
+        yield first
+        yield from (first.rpartition(".")[0] + sibling for sibling in siblings)
+
+
+def test_every_value_is_in_the_schema_and_in_the_readme() -> None:
+    values = set(leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema_leaves(schema, schema["$defs"])) - {"global"} == values
+    assert set(readme_names()) == values
