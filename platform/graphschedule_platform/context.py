@@ -1,0 +1,111 @@
+"""The facts about user and library that an execution's context carries (C §2.6), read for many at once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from graphschedule_platform import tables
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+NO_TIME_ZONE = "not-set"
+"""What `User.timezone` holds until the user chooses one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafeModes:
+    """Which blocks wait for a person: the platform's defaults, unless the library entry says otherwise."""
+
+    human_in_the_loop: bool = True
+    sensitive_action: bool = False
+
+    @classmethod
+    def of_settings(cls, settings: object) -> SafeModes:
+        """Return the flags of a `LibraryAgent.settings` value; a malformed one means the defaults."""
+        if not isinstance(settings, Mapping):
+            return cls()
+        flags = (settings.get("human_in_the_loop_safe_mode"), settings.get("sensitive_action_safe_mode"))
+        if not all(flag is None or isinstance(flag, bool) for flag in flags):
+            return cls()
+        default = cls()
+        return cls(
+            default.human_in_the_loop if flags[0] is None else flags[0],
+            default.sensitive_action if flags[1] is None else flags[1],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the executor is told about the user and the graph's library entry."""
+
+    user_timezone: str
+    workspace_id: str
+    safe_modes: SafeModes
+
+
+def load_many(
+    connection: Connection, runs: Iterable[tuple[str, str]], now: datetime
+) -> dict[tuple[str, str], RunContext]:
+    """Return the context of each (user id, graph id); a pair whose user does not exist is left out.
+
+    Users without a workspace are given one, as the platform does.
+    """
+    pairs = sorted(set(runs))
+    users = _users(connection, [user_id for user_id, _ in pairs], now)
+    safe_modes = _safe_modes(connection, pairs)
+    return {
+        (user_id, graph_id): RunContext(*users[user_id], safe_modes.get((user_id, graph_id), SafeModes()))
+        for user_id, graph_id in pairs
+        if user_id in users
+    }
+
+
+def _users(connection: Connection, user_ids: list[str], now: datetime) -> dict[str, tuple[str, str]]:
+    """Return the time zone and the workspace id of each user."""
+    rows = _users_and_workspaces(connection, user_ids)
+    homeless = sorted(row.id for row in rows if row.workspace_id is None)
+    if homeless:
+        _create_workspaces(connection, homeless, now)
+        rows = _users_and_workspaces(connection, user_ids)
+    return {row.id: ("UTC" if row.timezone == NO_TIME_ZONE else row.timezone, row.workspace_id) for row in rows}
+
+
+def _users_and_workspaces(connection: Connection, user_ids: list[str]) -> list[Any]:
+    user, workspace = tables.user, tables.user_workspace
+    query = (
+        select(user.c.id, user.c.timezone, workspace.c.id.label("workspace_id"))
+        .outerjoin_from(user, workspace, workspace.c.user_id == user.c.id)
+        .where(user.c.id.in_(user_ids))
+    )
+    return list(connection.execute(query))
+
+
+def _create_workspaces(connection: Connection, user_ids: list[str], now: datetime) -> None:
+    """Give each user a workspace, unless somebody else just did."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    rows = [{"id": str(uuid.uuid4()), "user_id": user_id, "updated_at": now} for user_id in user_ids]
+    connection.execute(insert(tables.user_workspace).on_conflict_do_nothing(), rows)
+
+
+def _safe_modes(connection: Connection, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], SafeModes]:
+    """Return the flags in each pair's live library entry of the highest graph version."""
+    library = tables.library_agent
+    query = (
+        select(library.c.user_id, library.c.agent_graph_id, library.c.settings)
+        .where(
+            tuple_(library.c.user_id, library.c.agent_graph_id).in_(pairs),
+            library.c.is_deleted.is_(False),
+            library.c.is_archived.is_(False),
+        )
+        .order_by(library.c.agent_graph_version)
+    )
+    return {(row.user_id, row.agent_graph_id): SafeModes.of_settings(row.settings) for row in connection.execute(query)}
