@@ -50,11 +50,7 @@ def advance(progress: Progress, runs: int, now: datetime, zone: ZoneInfo) -> Pro
         days=_days(progress, now.astimezone(zone).date(), zone),
         last_run=now,
     )
-    reached = (
-        ("RUN_AGENTS_100", moved.runs >= 100),
-        ("RUN_3_DAYS", moved.days >= 3),
-        ("RUN_14_DAYS", moved.days >= 14),
-    )
+    milestones = {"RUN_AGENTS_100": moved.runs >= 100, "RUN_3_DAYS": moved.days >= 3, "RUN_14_DAYS": moved.days >= 14}
     new = tuple(step for step, reached in milestones.items() if reached and step not in progress.completed)
     unrewarded = tuple(step for step in new if step not in progress.rewarded)
     return replace(moved, completed=progress.completed + new, rewarded=progress.rewarded + unrewarded)
