@@ -1,0 +1,62 @@
+"""The platform's tables as of its release v0.6.59, for databases without a platform (C §1.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from alembic import op
+from graphschedule_platform import tables
+from graphschedule_platform.database import schema_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+revision = "standalone_0001"
+down_revision = None
+branch_labels = ("standalone",)
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the platform's enum types and tables; embeddings only where pgvector can hold them."""
+    connection = op.get_bind()
+    if connection.dialect.name == "postgresql":
+        _prepare_postgresql(connection)
+    tables.metadata.create_all(connection, tables=_creatable(connection), checkfirst=False)
+
+
+def downgrade() -> None:
+    """Drop the tables and types."""
+    connection = op.get_bind()
+    tables.metadata.drop_all(connection)
+    if connection.dialect.name == "postgresql":
+        _search_platform_schema(connection)
+        for name in tables.ENUMS:
+            op.execute(f'DROP TYPE "{name}"')
+
+
+def _prepare_postgresql(connection: Connection) -> None:
+    schema = schema_of(connection) or "public"
+    if not sa.inspect(connection).has_schema(schema):
+        connection.execute(sa.schema.CreateSchema(schema))
+    _search_platform_schema(connection)
+    for name, labels in tables.ENUMS.items():
+        op.execute(f'CREATE TYPE "{name}" AS ENUM ({", ".join(f"{label!r}" for label in labels)})')
+
+
+def _search_platform_schema(connection: Connection) -> None:
+    """Let the types be found and created by their bare names until the end of the transaction."""
+    path = connection.dialect.identifier_preparer.quote_identifier(schema_of(connection) or "public")
+    connection.execute(sa.text("SELECT set_config('search_path', :path, true)"), {"path": f"{path}, public"})
+
+
+def _creatable(connection: Connection) -> list[Table]:
+    without = set() if _has_vector(connection) else {tables.unified_content_embedding}
+    return [table for table in tables.metadata.tables.values() if table not in without]
+
+
+def _has_vector(connection: Connection) -> bool:
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.scalars(sa.text("SELECT to_regtype('vector') IS NOT NULL")).one())
