@@ -9,7 +9,11 @@ from pydantic import Field, StringConstraints
 
 from graphschedule.spec import ApiModel
 
-Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Instant = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"),
+    Field(json_schema_extra={"format": "date-time"}),
+]
 """A time in UTC with whole seconds, as `metav1.Time` is written."""
 
 
@@ -39,7 +43,7 @@ class Reason(StrEnum):
 
 
 class Condition(ApiModel):
-    """`metav1.Condition`."""
+    """One aspect of the schedule's state, in the form of `metav1.Condition`."""
 
     type: ConditionType = Field(description="Which aspect this is.")
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
