@@ -100,6 +100,7 @@ slot_table = Table(
     Column("reason", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("node_errors", Json, nullable=False),
+    Column("queue_message", Text),
     Column("attempts", Integer, nullable=False),
     Column("created_at", UtcTimestamp, nullable=False),
     Column("claimed_at", UtcTimestamp),
@@ -122,6 +123,8 @@ slot_table = Table(
 _c = slot_table.c
 _unfinished: ColumnElement[bool] = and_(_c.claimed_at.is_not(None), _c.state.in_([SlotState.CLAIMED, SlotState.FAILED]))
 
+_STANDING = (_c.id, _c.state, _c.attempts, _c.claimed_at)
+
 _BATCH = 10_000
 """Ids per statement: SQLite takes 32,766 parameters in one, PostgreSQL 65,535."""
 
@@ -136,6 +139,8 @@ class Entry:
     user_id: str
     graph_id: str
     graph_version: int | None = None
+    queue_message: str | None = None
+    """What a claim keeps until it is published: whoever finishes the slot sends this and judges nothing again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ class SlotRow:
     reason: str
     message: str
     node_errors: Mapping[str, Mapping[str, str]]
+    queue_message: str | None
     attempts: int
     created_at: datetime
     claimed_at: datetime | None
@@ -202,13 +208,28 @@ class Changes:
     revision: int
 
 
+def known_many(connection: Connection, ids: Collection[str]) -> dict[str, Claim]:
+    """Return what claims of these slots would come to, for those that are settled or have their rows already.
+
+    Nothing is locked: it saves work, and only `claim_many` decides.
+    """
+    claims = (
+        (row.id, _claim_of(row))
+        for batch in _batches(sorted(ids))
+        for row in connection.execute(select(*_STANDING).where(_c.id.in_(batch)))
+    )
+    return {id_: claim for id_, claim in claims if claim.kind is not ClaimKind.NEW}
+
+
 def claim_many(connection: Connection, entries: Iterable[Entry], now: datetime) -> dict[str, Claim]:
     """Claim slots; return what each claim came to, by execution id.
 
     Waits for another transaction that is claiming or publishing one of them, so that the answer is final.
     """
     rows = _rows(
-        {"state": SlotState.CLAIMED, "attempts": 1, "claimed_at": now} | _identity(entry, now) for entry in entries
+        _identity(entry, now)
+        | {"state": SlotState.CLAIMED, "attempts": 1, "claimed_at": now, "queue_message": entry.queue_message}
+        for entry in entries
     )
     statement = _insert(connection).on_conflict_do_nothing().returning(_c.id)
     new = set(connection.scalars(statement, list(rows.values()))) if rows else set()
@@ -217,19 +238,19 @@ def claim_many(connection: Connection, entries: Iterable[Entry], now: datetime) 
     return claims
 
 
-def lock_unfinished(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+def lock_unfinished(connection: Connection, ids: Collection[str]) -> list[SlotRow]:
     """Lock those of the slots that still have to be published, and return them.
 
     The locks last until the end of the transaction. Waits for whoever holds one of them; a slot that was finished
     meanwhile is not returned.
     """
-    return frozenset(
-        id_
+    return [
+        _slot_row(row)
         for batch in _batches(sorted(ids))
-        for id_ in connection.scalars(
-            select(_c.id).where(_c.id.in_(batch), _unfinished).order_by(_c.id).with_for_update()
+        for row in connection.execute(
+            select(slot_table).where(_c.id.in_(batch), _unfinished).order_by(_c.id).with_for_update()
         )
-    )
+    ]
 
 
 def mark_enqueued_many(connection: Connection, ids: Collection[str], now: datetime) -> frozenset[str]:
@@ -239,6 +260,7 @@ def mark_enqueued_many(connection: Connection, ids: Collection[str], now: dateti
         reason=Outcome.ENQUEUED.reason,
         message="",
         node_errors={},
+        queue_message=None,
         enqueued_at=now,
         updated_at=now,
     )
@@ -318,13 +340,8 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
     """Claim slots that have a row already, in the order of their ids so that bulk claimers cannot deadlock."""
     claims: dict[str, Claim] = {}
     for batch in _batches(list(rows)):
-        query = select(_c.id, _c.state, _c.attempts, _c.claimed_at).where(_c.id.in_(batch))
-        for id_, state, attempts, claimed_at in connection.execute(query.order_by(_c.id).with_for_update()):
-            if state in {SlotState.ENQUEUED, SlotState.SKIPPED}:
-                claims[id_] = Claim(ClaimKind.SETTLED, SlotState(state), attempts)
-            else:
-                kind = ClaimKind.NEW if claimed_at is None else ClaimKind.UNFINISHED
-                claims[id_] = Claim(kind, SlotState.CLAIMED, attempts + 1)
+        query = select(*_STANDING).where(_c.id.in_(batch)).order_by(_c.id).with_for_update()
+        claims |= {row.id: _claim_of(row) for row in connection.execute(query)}
     open_again = [rows[id_] for id_, claim in claims.items() if claim.kind is not ClaimKind.SETTLED]
     if open_again:
         new = _insert(connection)
@@ -335,12 +352,21 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
                 **{name: told[name] for name in ("state", "reason", "message", "node_errors", "updated_at")},
                 "graph_version": case((_c.claimed_at.is_(None), told.graph_version), else_=_c.graph_version),
                 "claimed_at": func.coalesce(_c.claimed_at, told.claimed_at),
+                "queue_message": func.coalesce(_c.queue_message, told.queue_message),
                 "attempts": _c.attempts + 1,
                 "revision": _REVISION,
             },
         )
         connection.execute(statement, open_again)
     return claims
+
+
+def _claim_of(row: Row[Any]) -> Claim:
+    """Return what a claim of a slot with this row comes to."""
+    if row.state in {SlotState.ENQUEUED, SlotState.SKIPPED}:
+        return Claim(ClaimKind.SETTLED, SlotState(row.state), row.attempts)
+    kind = ClaimKind.NEW if row.claimed_at is None else ClaimKind.UNFINISHED
+    return Claim(kind, SlotState.CLAIMED, row.attempts + 1)
 
 
 def _identity(entry: Entry, now: datetime) -> dict[str, Any]:

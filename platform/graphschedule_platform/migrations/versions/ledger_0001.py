@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("node_errors", Json, nullable=False),
+        sa.Column("queue_message", sa.Text),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("created_at", UtcTimestamp, nullable=False),
         sa.Column("claimed_at", UtcTimestamp),
