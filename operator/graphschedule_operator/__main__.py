@@ -1,0 +1,80 @@
+"""Runs the operator: `graphschedule-operator`, or `python -m graphschedule_operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import kopf
+import prometheus_client
+import pydantic
+
+from graphschedule_operator import handlers, kube, logs, metrics
+from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
+from graphschedule_operator.health import Health, Phase
+from graphschedule_operator.reconcile import Reconciler
+from graphschedule_operator.settings import Settings
+from graphschedule_operator.status import State
+from graphschedule_operator.sweep import Sweep
+from graphschedule_operator.workers import drain, work
+from graphschedule_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+BAD_SETTINGS = 2
+SPARE_CONNECTIONS = 4
+"""Connections besides the workers': lists and health."""
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    try:
+        settings = Settings()
+    except pydantic.ValidationError as error:
+        for problem in error.errors(include_url=False):
+            name = "_".join(map(str, problem["loc"])).upper()
+            print(f"GRAPHSCHEDULE_{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+        return BAD_SETTINGS
+    logs.configure(settings.log_level)
+    asyncio.run(run(settings))
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """Fill the caches, then watch, reconcile and sweep until kopf is told to stop; then finish the work in hand."""
+    schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
+    queue: WorkQueue[Key] = WorkQueue(rate=settings.rate)
+    counted = metrics.Schedules(State)
+    prometheus_client.REGISTRY.register(counted)
+    metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
+    health = Health(queue.stalled_for, settings.stall_seconds)
+    connections = settings.workers + SPARE_CONNECTIONS
+    async with (
+        health.served(settings.host, settings.port),
+        kube.Kube.connect(connections=connections, timeout_seconds=settings.request_seconds) as client,
+    ):
+        sweep = Sweep(client, settings, schedules, cronjobs, queue)
+        reconciler = Reconciler(client, settings, schedules, cronjobs, counted)
+        await sweep.once()
+        workers = [asyncio.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
+        sweeper = asyncio.create_task(sweep.for_ever())
+        health.phase = Phase.READY
+        logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
+        try:
+            await kopf.operator(
+                registry=handlers.registry(schedules, cronjobs, queue.put),
+                settings=handlers.kopf_settings(settings),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+            )
+        finally:
+            health.phase = Phase.STOPPING
+            sweeper.cancel()
+            await drain(workers, queue, settings.drain_seconds)
+            logger.info("stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What the API server is known to hold, and which schedules a piece of news concerns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from graphschedule import labels
+
+Object = Mapping[str, Any]
+"""A Kubernetes object as its JSON."""
+
+
+class Key(NamedTuple):
+    """Which object of a kind."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    version: int
+    schedule: Key | None
+    text: bytes
+
+
+class Cache:
+    """The objects of one kind, newest versions only.
+
+    News comes from watches, lists and our own writes in any order, so each is taken by its resource version:
+    versions of one kind are ordered (kubernetes, KEP-5504). Every method that takes news returns the keys of the
+    schedules that must be looked at because of it; what is known already concerns nobody, and neither does our
+    own write when the watch tells of it.
+
+    Objects rest as JSON text, about a tenth of the memory of their Python form.
+    """
+
+    def __init__(self, schedule_of: Callable[[Object], Key | None]) -> None:
+        self._schedule_of = schedule_of
+        self._entries: dict[Key, _Entry] = {}
+        self._gone: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Key) -> Object | None:
+        """Return the object, or None."""
+        entry = self._entries.get(key)
+        return None if entry is None else json.loads(entry.text)
+
+    def put(self, obj: Object) -> Set[Key]:
+        """Take an object that exists."""
+        key, version = key_of(obj), version_of(obj)
+        known = self._entries.get(key)
+        if version <= self._gone.get(key, 0) or (known is not None and version <= known.version):
+            return frozenset()
+        self._entries[key] = entry = _Entry(version, self._schedule_of(obj), _compact(obj))
+        return _keys(entry, known)
+
+    def remove(self, obj: Object) -> Set[Key]:
+        """Take an object that was deleted, as the watch tells of it."""
+        return self.drop(key_of(obj), version_of(obj))
+
+    def drop(self, key: Key, version: int) -> Set[Key]:
+        """Take that nothing is there at a version."""
+        known = self._entries.get(key)
+        if known is not None and known.version > version:
+            return frozenset()
+        self._entries.pop(key, None)
+        self._gone[key] = max(version, self._gone.get(key, 0))
+        return _keys(known)
+
+    def prune(self, listed: Set[Key], version: int) -> Set[Key]:
+        """Take a complete list of that version, all of whose objects were `put`: what it lacks is gone.
+
+        A watch never tells what vanished while it was interrupted.
+        """
+        missing = [key for key, entry in self._entries.items() if key not in listed and entry.version <= version]
+        concerned = _keys(*(self._entries.pop(key) for key in missing))
+        self._gone = {key: gone for key, gone in self._gone.items() if gone > version}
+        return concerned
+
+
+def key_of(obj: Object) -> Key:
+    """Return the object's own key."""
+    metadata = obj["metadata"]
+    return Key(metadata["namespace"], metadata["name"])
+
+
+def version_of(obj: Object) -> int:
+    """Return the object's (or list's) resource version as the number it is."""
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def controller_of(obj: Object) -> Mapping[str, Any] | None:
+    """Return the owner reference of the object's controller, if it has one."""
+    owners = obj["metadata"].get("ownerReferences", ())
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def owning_schedule(cronjob: Object) -> Key | None:
+    """Return the key of the GraphSchedule that controls a CronJob, if one does."""
+    owner = controller_of(cronjob)
+    if owner is None or owner["kind"] != labels.KIND or owner["apiVersion"].split("/")[0] != labels.GROUP:
+        return None
+    return Key(cronjob["metadata"]["namespace"], owner["name"])
+
+
+def _keys(*entries: _Entry | None) -> Set[Key]:
+    return {entry.schedule for entry in entries if entry is not None and entry.schedule is not None}
+
+
+def _compact(obj: Object) -> bytes:
+    """Leave out the bookkeeping of other writers, which is often the larger part of an object."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return json.dumps({**obj, "metadata": metadata}, separators=(",", ":")).encode()

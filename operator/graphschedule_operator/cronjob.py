@@ -1,0 +1,115 @@
+"""Brings a schedule's CronJob to what is wanted: carries out what `plan` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from graphschedule import labels, slots
+from graphschedule.status import Reason
+
+from graphschedule_operator import kube, plan
+from graphschedule_operator.cache import Cache, Key, Object, version_of
+from graphschedule_operator.status import Obstacle
+
+
+class GarbageError(Exception):
+    """The name is still held by the CronJob of a deleted schedule; garbage collection will free it in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The schedule's own CronJob as it stands now, and what stood in the way of the wanted one.
+
+    `error` is the API server's refusal, if there was one: it may be lifted, so it is worth another try.
+    """
+
+    cronjob: Object | None
+    obstacle: Obstacle | None = None
+    error: kube.ApiError | None = None
+
+
+class CronJobs:
+    """The CronJobs of all schedules: known from the cache, changed through the client."""
+
+    def __init__(self, client: kube.Kube, cache: Cache) -> None:
+        self._kube = client
+        self._cache = cache
+
+    async def settle(self, schedule: Object, wanted: Object | None, now: datetime) -> Settled:
+        """Bring the schedule's CronJob to what is wanted; None is wanted of a spec that cannot be used.
+
+        Raises:
+            GarbageError: the name is not free yet.
+            kube.ApiError: the API server is unavailable, or the world changed while we looked.
+
+        """
+        metadata = schedule["metadata"]
+        key = Key(metadata["namespace"], labels.cronjob_name(metadata["name"]))
+        live = self._cache.get(key)
+        try:
+            return await self._carry_out(plan.plan(schedule, wanted, live), key, wanted, live, now)
+        except kube.ConflictError:
+            # The cache did not know who has the name: a stranger, whose objects we do not watch, or our own CronJob
+            # after somebody took its label away.
+            live = await self._kube.get(kube.CRONJOBS, key)
+            return await self._carry_out(plan.plan(schedule, wanted, live), key, wanted, live, now)
+
+    async def _carry_out(
+        self, step: plan.Step, key: Key, wanted: Object | None, live: Object | None, now: datetime
+    ) -> Settled:
+        if isinstance(step, plan.Wait):
+            raise GarbageError
+        if isinstance(step, plan.Refuse):
+            remedy = "rename this schedule, or delete that CronJob"
+            message = f"CronJob {key.name} exists and belongs to {step.owner}: {remedy}"
+            return Settled(None, Obstacle(Reason.NAME_CONFLICT, message))
+        try:
+            return Settled(await self._write(step, key, wanted, live, now))
+        except (kube.ConflictError, kube.UnavailableError):
+            raise
+        except kube.NotFoundError:
+            self._cache.drop(key, version_of(live) if live else 0)
+            raise
+        except kube.ApiError as error:
+            message = f"the API server refused CronJob {key.name}: {error}"
+            return Settled(live, Obstacle(Reason.APPLY_FAILED, message), error)
+
+    async def _write(
+        self, step: plan.Step, key: Key, wanted: Object | None, live: Object | None, now: datetime
+    ) -> Object | None:
+        match step, wanted, live:
+            case plan.Create(), Mapping(), None:
+                return self._known(await self._kube.apply(kube.CRONJOBS, wanted, force=False))
+            case plan.Update(forget_missed), Mapping(), Mapping():
+                if forget_missed:
+                    await self._forget_missed(key, live, now)
+                same = {"metadata": {**wanted["metadata"], **_identity(live)}}
+                return self._known(await self._kube.apply(kube.CRONJOBS, {**wanted, **same}, force=True))
+            case plan.Suspend(), None, Mapping():
+                change = {"metadata": _identity(live), "spec": {"suspend": True}}
+                return self._known(await self._kube.merge(kube.CRONJOBS, key, change))
+            case _:
+                return live
+
+    async def _forget_missed(self, key: Key, live: Object, now: datetime) -> None:
+        """Have the CronJob controller believe that it has seen the time up to now (see `plan.Update`).
+
+        The time is given seconds, by which `status.last_fire_time` tells it from a real fire: those are whole
+        minutes.
+        """
+        seen = now if now.second else now + timedelta(seconds=1)
+        change = {"metadata": _identity(live), "status": {"lastScheduleTime": slots.format_instant(seen)}}
+        self._known(await self._kube.merge(kube.CRONJOBS, key, change, "status"))
+
+    def _known(self, cronjob: Object) -> Object:
+        """Take our own write into the cache, so that the watch's telling of it is no news."""
+        self._cache.put(cronjob)
+        return cronjob
+
+
+def _identity(live: Object) -> dict[str, Any]:
+    """Make a write fail with a conflict if another object has taken the name since we looked."""
+    return {"uid": live["metadata"]["uid"]}

@@ -1,0 +1,79 @@
+"""Events: told when something about a schedule really changed, and never otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from graphschedule import labels
+from graphschedule.status import Condition, ConditionType, GraphScheduleStatus, Reason
+
+from graphschedule_operator.status import conditions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from graphschedule_operator.cache import Object
+
+_MAX_NOTE = 1024
+"""The API's limit of `note` (kubernetes, pkg/apis/core/validation/events.go)."""
+_TOLD = (ConditionType.ACCEPTED, ConditionType.SCHEDULED)
+_WARNINGS = (Reason.TIME_ZONE_DEFAULTED,)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One piece of news about a schedule."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+def transitions(schedule: Object, current: GraphScheduleStatus) -> Iterator[Event]:
+    """Yield what changed from the conditions a schedule carries to the current ones.
+
+    A first verdict is news only if it is a warning. `Ready` sums up the others and is never told by itself, nor is
+    `NotAccepted`, which only repeats why the spec was not accepted.
+    """
+    known = conditions_of(schedule)
+    for condition in current.conditions:
+        if condition.type not in _TOLD or condition.reason == Reason.NOT_ACCEPTED:
+            continue
+        warning = condition.status == "False" or condition.reason in _WARNINGS
+        if _is_news(condition, known.get(condition.type), warning=warning):
+            yield Event("Warning" if warning else "Normal", condition.reason, condition.message)
+
+
+def manifest(schedule: Object, event: Event, reporter: str) -> Object:
+    """Return the Event object (events.k8s.io/v1); `reporter` names this operator's process."""
+    metadata = schedule["metadata"]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+        "type": event.type,
+        "reason": event.reason,
+        "note": event.note[:_MAX_NOTE],
+        "action": "Reconcile",
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": f"{labels.GROUP}/operator",
+        "reportingInstance": reporter,
+        "regarding": {
+            "apiVersion": labels.API_VERSION,
+            "kind": labels.KIND,
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+    }
+
+
+def _is_news(condition: Condition, before: Mapping[str, Any] | None, *, warning: bool) -> bool:
+    """Tell whether the condition changed; a new message counts only in a warning, for there it names the fault."""
+    if before is None:
+        return warning
+    changed = (condition.status, condition.reason) != (before["status"], before["reason"])
+    return changed or (warning and condition.message != before["message"])

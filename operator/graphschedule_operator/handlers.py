@@ -1,0 +1,70 @@
+"""kopf's part: watch both kinds and hand every event on. kopf itself writes nothing and keeps nothing.
+
+No handler here makes kopf add a finalizer, an annotation, an index or a timer to an object (design, "The way of a
+schedule").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import kopf
+from graphschedule import labels
+
+from graphschedule_operator import kube
+from graphschedule_operator.sweep import CRONJOB_SELECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+
+    from graphschedule_operator.cache import Cache, Key
+    from graphschedule_operator.settings import Settings
+
+BATCH = ("batch", "v1", "cronjobs")
+API_BACKOFFS = (1, 2, 5, 10, *([30] * 20))
+"""Seconds between kopf's attempts to reach the API server: ten minutes in all before it gives up and we restart."""
+
+
+def registry(schedules: Cache, cronjobs: Cache, put: Callable[[Key], None]) -> kopf.OperatorRegistry:
+    """Return the handlers: news goes into a cache, and the schedules that it concerns onto the queue."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**_: object) -> kopf.ConnectionInfo:
+        """Log in as our own client does."""
+        return kube.login()
+
+    @kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=handlers)
+    async def schedule_event(event: kopf.RawEvent, **_: object) -> None:
+        """Take news of a GraphSchedule."""
+        for key in _take(schedules, event):
+            put(key)
+
+    @kopf.on.event(*BATCH, registry=handlers)
+    async def cronjob_event(event: kopf.RawEvent, **_: object) -> None:
+        """Take news of a CronJob of ours."""
+        for key in _take(cronjobs, event):
+            put(key)
+
+    return handlers
+
+
+def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
+    """Return how kopf is to run: quiet, scanning nothing, asking the server to filter and to page."""
+    configured = kopf.OperatorSettings()
+    configured.posting.enabled = False
+    configured.scanning.disabled = True
+    configured.persistence.finalizer = f"{labels.GROUP}/unused"
+    configured.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=labels.GROUP)
+    configured.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=labels.GROUP)
+    configured.networking.request_timeout = settings.request_seconds
+    configured.networking.error_backoffs = API_BACKOFFS
+    configured.queueing.idle_timeout = 1.0
+    configured.watching.chunk_size = settings.list_chunk
+    configured.watching.label_selectors[BATCH] = CRONJOB_SELECTOR
+    return configured
+
+
+def _take(cache: Cache, event: kopf.RawEvent) -> Set[Key]:
+    take = cache.remove if event["type"] == "DELETED" else cache.put
+    return take(event["object"])

@@ -1,0 +1,132 @@
+"""One look at one schedule: facts in, the writes that are needed out."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from graphschedule import slots
+from graphschedule.errors import InvalidValueError
+from graphschedule.status import GraphScheduleStatus, Reason
+
+from graphschedule_operator import events, kube, metrics
+from graphschedule_operator.cronjob import CronJobs, GarbageError
+from graphschedule_operator.desired import Accepted, accept, desired
+from graphschedule_operator.status import Facts, Obstacle, differences, state_of, status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from graphschedule_operator.cache import Cache, Key, Object
+    from graphschedule_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+GARBAGE_SECONDS = 1.0
+"""When to look again at a name that garbage collection is about to free."""
+CONFLICT_SECONDS = 30.0
+"""When to look again at a name that a stranger's CronJob has: strangers' are not watched."""
+AFTER_FIRE_SECONDS = 30.0
+"""How long after a fire to refresh the next fire times, if the CronJob has not told of it first."""
+
+
+def now() -> datetime:
+    """Return the time, as an aware datetime."""
+    return datetime.now(UTC)
+
+
+class Reconciler:
+    """Brings the cluster to what the schedules ask for, and says so in their status."""
+
+    def __init__(
+        self,
+        client: kube.Kube,
+        settings: Settings,
+        schedules: Cache,
+        cronjobs: Cache,
+        counted: metrics.Schedules,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._kube = client
+        self._settings = settings
+        self._schedules = schedules
+        self._cronjobs = CronJobs(client, cronjobs)
+        self._counted = counted
+        self._clock = clock
+        self._reporter = socket.gethostname()
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at a schedule and write what differs; return in how many seconds to look again if no news comes.
+
+        Raises:
+            kube.ApiError: the API server did not take a write. What could be told was told; try again later.
+
+        """
+        schedule = self._schedules.get(key)
+        if schedule is None or "deletionTimestamp" in schedule["metadata"]:
+            self._counted.forget(key)
+            return None
+        verdict = self._judge(schedule)
+        wanted = desired(schedule, verdict, self._settings) if isinstance(verdict, Accepted) else None
+        try:
+            settled = await self._cronjobs.settle(schedule, wanted, self._clock())
+        except GarbageError:
+            return GARBAGE_SECONDS
+        current = status(Facts(schedule, verdict, settled.cronjob, settled.obstacle, self._clock()))
+        self._counted.set(key, state_of(current))
+        await self._report(key, schedule, current)
+        if settled.error is not None:
+            raise settled.error
+        return self._next_look(current, settled.obstacle)
+
+    def _judge(self, schedule: Object) -> Accepted | InvalidValueError:
+        try:
+            return accept(schedule, self._clock())
+        except InvalidValueError as error:
+            return error
+
+    async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> None:
+        """Write the status if it differs, then tell what changed."""
+        changes = differences(schedule, current)
+        if not changes:
+            return
+        change = {"metadata": {"uid": schedule["metadata"]["uid"]}, "status": changes}
+        self._schedules.put(await self._kube.merge(kube.SCHEDULES, key, change, "status"))
+        for event in events.transitions(schedule, current):
+            await self._tell(schedule, event)
+
+    async def _tell(self, schedule: Object, event: events.Event) -> None:
+        """Post and log an Event. One that cannot be posted is only logged: the status has the truth."""
+        logger.log(
+            logging.WARNING if event.type == "Warning" else logging.INFO,
+            "%s: %s",
+            event.reason,
+            event.note,
+            extra=log_fields(schedule),
+        )
+        try:
+            await self._kube.create(kube.EVENTS, events.manifest(schedule, event, self._reporter))
+        except kube.ApiError as error:
+            logger.warning("could not post the event: %s", error, extra=log_fields(schedule))
+
+    def _next_look(self, current: GraphScheduleStatus, obstacle: Obstacle | None) -> float | None:
+        if obstacle is not None and obstacle.reason is Reason.NAME_CONFLICT:
+            return CONFLICT_SECONDS
+        if not current.next_fire_times:
+            return None
+        until_fire = slots.parse_instant(current.next_fire_times[0]) - self._clock()
+        return until_fire.total_seconds() + AFTER_FIRE_SECONDS
+
+
+def log_fields(schedule: Object) -> dict[str, object]:
+    """Return the ids by which a schedule's log lines are found."""
+    metadata, asked = schedule["metadata"], schedule.get("spec") or {}
+    return {
+        "namespace": metadata["namespace"],
+        "schedule": metadata["name"],
+        "uid": metadata["uid"],
+        "graph": (asked.get("graph") or {}).get("id"),
+        "user": asked.get("userId"),
+    }

@@ -1,0 +1,75 @@
+"""The sweep: compares the caches with the API server and finds what no watch has told of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from graphschedule import labels
+
+from graphschedule_operator import kube, metrics
+from graphschedule_operator.cache import Cache, Key, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    from graphschedule_operator.settings import Settings
+    from graphschedule_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+CRONJOB_SELECTOR = labels.SCHEDULE_LABEL
+RETRY_SECONDS = 2.0
+
+
+class Sweep:
+    """Lists both kinds page by page; its first run fills the caches."""
+
+    def __init__(
+        self, client: kube.Kube, settings: Settings, schedules: Cache, cronjobs: Cache, queue: WorkQueue[Key]
+    ) -> None:
+        self._kube = client
+        self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
+        self._chunk = settings.list_chunk
+        self._pause = settings.sweep_seconds
+        self._schedules = schedules
+        self._cronjobs = cronjobs
+        self._queue = queue
+
+    async def once(self) -> None:
+        """Sweep; try until it works."""
+        while not await self._try():  # noqa: ASYNC110 - it is the API server we wait for, and it sets no event
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def for_ever(self) -> None:
+        """Sweep again and again."""
+        while True:
+            await asyncio.sleep(self._pause)
+            await self.once()
+
+    async def _try(self) -> bool:
+        try:
+            with metrics.SWEEP_SECONDS.time():
+                found = await self._compare(kube.SCHEDULES, self._schedules, "")
+                found |= await self._compare(kube.CRONJOBS, self._cronjobs, CRONJOB_SELECTOR)
+        except kube.ApiError as error:
+            logger.warning("could not list, will try again: %s", error)
+            return False
+        metrics.SWEEP_DIFFERENCES.inc(len(found))
+        for key in found:
+            self._queue.put(key)
+        return True
+
+    async def _compare(self, resource: kube.Resource, cache: Cache, selector: str) -> Set[Key]:
+        """Take a complete list into the cache and return the schedules that it was news for."""
+        found: set[Key] = set()
+        listed: set[Key] = set()
+        versions: list[int] = []
+        for namespace in self._namespaces:
+            async for page, version in self._kube.list(resource, namespace, selector=selector, chunk=self._chunk):
+                versions.append(version)
+                for item in page:
+                    listed.add(key_of(item))
+                    found |= cache.put({"apiVersion": resource.api, **item})
+        return found | cache.prune(listed, min(versions))
