@@ -361,7 +361,7 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
     return claims
 
 
-def _claim_of(row: Row[Any]) -> Claim:
+def _claim_of(row: Row[*tuple[Any, ...]]) -> Claim:
     """Return what a claim of a slot with this row comes to."""
     if row.state in {SlotState.ENQUEUED, SlotState.SKIPPED}:
         return Claim(ClaimKind.SETTLED, SlotState(row.state), row.attempts)
