@@ -23,12 +23,18 @@ INPUT_BLOCK = "c0a8e994-ebf1-4a9c-a4d8-89d09c86741b"
 OUTPUT_BLOCK = "363ae599-353e-4804-937e-b2ee3cef3da4"
 NOTE_BLOCK = "cc10ff7b-7753-4ff2-9af6-9399b1a7eddc"
 AGENT_BLOCK = "e189baac-8c20-45a1-94a7-55177ea42565"
+STORE_VALUE_BLOCK = "1ff065e9-88e8-4358-9d82-8dc91f622ba9"
 
 ANY_OBJECT: Mapping[str, Any] = {"type": "object", "properties": {}, "required": []}
 INPUT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "value": {"default": None}, "title": {"type": "string", "default": ""}},
     "required": ["name"],
+}
+STORE_VALUE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"input": {}, "data": {"default": None}},
+    "required": ["input"],
 }
 RESULT_SCHEMA: Mapping[str, Any] = {"type": "object", "properties": {"result": {}}, "required": ["result"]}
 
@@ -145,8 +151,8 @@ def make_simple_graph(connection: Connection, user_id: str, *, input_name: str =
     """Make a valid graph with one graph input wired to one working node, in the user's library."""
     make_input_block(connection)
     entry = Node(INPUT_BLOCK, {"name": input_name, "value": None})
-    worker = Node(make_block(connection))
-    graph = make_graph(connection, user_id, [entry, worker], [Link(entry.id, "result", worker.id, "text")])
+    worker = Node(make_block(connection, STORE_VALUE_BLOCK, name="StoreValueBlock", input_schema=STORE_VALUE_SCHEMA))
+    graph = make_graph(connection, user_id, [entry, worker], [Link(entry.id, "result", worker.id, "input")])
     make_library_agent(connection, graph)
     return graph
 
