@@ -41,6 +41,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from graphschedule.outcomes import Outcome, SlotState
+from graphschedule.slots import Slot
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from graphschedule.slots import Slot
     from sqlalchemy import ColumnElement, Connection, Row
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -199,6 +199,12 @@ class SlotRow:
     updated_at: datetime
     revision: int
 
+    @property
+    def entry(self) -> Entry:
+        """The slot, and whose it is."""
+        slot = Slot(self.schedule_uid, self.slot, self.fire_time)
+        return Entry(slot, self.namespace, self.schedule_name, self.user_id, self.graph_id, self.graph_version)
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -288,10 +294,10 @@ def record_many(connection: Connection, records: Iterable[Record], now: datetime
         return frozenset()
     new = _insert(connection)
     told = new.excluded
-    never_claimed = and_(_c.claimed_at.is_(None), _c.state.in_([SlotState.MISSED, SlotState.FAILED]))
+    unsettled = or_(_c.state == SlotState.MISSED, _c.state == SlotState.FAILED)
     allowed = or_(
-        and_(told.state == SlotState.FAILED, _c.state.in_([SlotState.MISSED, SlotState.FAILED, SlotState.CLAIMED])),
-        and_(told.state == SlotState.SKIPPED, never_claimed),
+        and_(told.state == SlotState.FAILED, or_(unsettled, _c.state == SlotState.CLAIMED)),
+        and_(told.state == SlotState.SKIPPED, unsettled, _c.claimed_at.is_(None)),
     )
     statement = new.on_conflict_do_update(
         index_elements=[_c.id],
