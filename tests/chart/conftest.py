@@ -10,4 +10,4 @@ from tests.chart.rendering import Helm
 
 @pytest.fixture(scope="session")
 def helm() -> Helm:
-    return Helm(binaries.helm())
+    return Helm(binaries.path("helm"))

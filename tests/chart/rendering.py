@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
+from graphschedule_operator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "graphschedule"
@@ -52,6 +55,17 @@ class Rendered:
     def pod_templates(self) -> list[Manifest]:
         """Return the pod templates of Deployments and Jobs."""
         return [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
+
+    def operator_settings(self) -> Settings:
+        """Return what the operator makes of the environment that the chart gives it."""
+        [container] = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
+        with mock.patch.dict(os.environ, environment(container)):
+            return Settings()
+
+
+def environment(container: Manifest) -> dict[str, Any]:
+    """Return a container's variables: values, or where they come from."""
+    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}
 
 
 @dataclass(frozen=True)

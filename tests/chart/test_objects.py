@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
-from graphschedule_operator.settings import Settings
 
 from tests.chart.rendering import (
     ALL_NAMESPACES,
@@ -18,8 +15,8 @@ from tests.chart.rendering import (
     TWO_NAMESPACES,
     VALUE_SETS,
     Helm,
-    Manifest,
     Values,
+    environment,
 )
 
 each_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
@@ -32,17 +29,6 @@ OPERATOR_RULES = [
     {"apiGroups": ["batch"], "resources": ["cronjobs/status"], "verbs": ["patch"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
 ]
-
-
-def environment(container: Manifest) -> dict[str, Any]:
-    return {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in container["env"]}
-
-
-def operator_settings(helm: Helm, values: Values, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    [container] = helm.render(values).one("Deployment")["spec"]["template"]["spec"]["containers"]
-    for name, value in environment(container).items():
-        monkeypatch.setenv(name, value)
-    return Settings()
 
 
 @each_value_set
@@ -96,13 +82,11 @@ def test_operator_is_one_replica_that_never_overlaps_with_its_successor(helm: He
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
 
 
-def test_probes_and_the_service_reach_the_port_that_the_operator_listens_on(
-    helm: Helm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_probes_and_the_service_reach_the_port_that_the_operator_listens_on(helm: Helm) -> None:
     rendered = helm.render()
     [container] = rendered.one("Deployment")["spec"]["template"]["spec"]["containers"]
     [port] = container["ports"]
-    assert port == {"name": "http", "containerPort": operator_settings(helm, {}, monkeypatch).port}
+    assert port == {"name": "http", "containerPort": helm.render().operator_settings().port}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     service = rendered.one("Service")["spec"]
@@ -164,9 +148,7 @@ def test_ledger_is_migrated_after_an_install_and_before_an_upgrade(helm: Helm) -
     assert "serviceAccountName" not in pod
 
 
-def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(
-    helm: Helm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(helm: Helm) -> None:
     rendered = helm.render({"database": {"embedded": {"size": "2Gi", "storageClassName": "fast"}}})
     claim = rendered.one("PersistentVolumeClaim")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
@@ -177,24 +159,24 @@ def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(
         {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
     ]
     assert environment(pod["containers"][0]) == {"DATABASE_URL": "sqlite:////data/graphschedule.db"}
-    settings = operator_settings(helm, {}, monkeypatch)
+    settings = helm.render().operator_settings()
     assert settings.data_claim == claim["metadata"]["name"]
     assert (settings.database_secret_name, settings.broker_secret_name) == (None, None)
 
 
-def test_an_existing_claim_is_used_and_none_is_made(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_claim_is_used_and_none_is_made(helm: Helm) -> None:
     values = {"database": {"embedded": {"existingClaim": "mine"}}}
     assert not helm.render(values).all("PersistentVolumeClaim")
-    assert operator_settings(helm, values, monkeypatch).data_claim == "mine"
+    assert helm.render(values).operator_settings().data_claim == "mine"
 
 
-def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm) -> None:
     rendered = helm.render(EVERYTHING)
     assert not rendered.all("Secret")
     assert not rendered.all("PersistentVolumeClaim")
     [migrate] = rendered.one("Job")["spec"]["template"]["spec"]["containers"]
     assert environment(migrate) == {"DATABASE_URL": {"secretKeyRef": {"name": "platform-database", "key": "url"}}}
-    settings = operator_settings(helm, EVERYTHING, monkeypatch)
+    settings = helm.render(EVERYTHING).operator_settings()
     assert (settings.database_secret_name, settings.database_secret_key) == ("platform-database", "url")
     assert (settings.broker_secret_name, settings.broker_secret_key) == ("platform-rabbitmq", "url")
     assert (settings.encryption_key_secret_name, settings.encryption_key_secret_key) == (
@@ -215,9 +197,9 @@ def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm, mo
     ids=["own", "two", "all", "given"],
 )
 def test_runner_account_exists_wherever_runs_happen(
-    helm: Helm, monkeypatch: pytest.MonkeyPatch, values: Values, namespaces: tuple[str, ...], account: str
+    helm: Helm, values: Values, namespaces: tuple[str, ...], account: str
 ) -> None:
-    settings = operator_settings(helm, values, monkeypatch)
+    settings = helm.render(values).operator_settings()
     assert settings.namespaces == namespaces
     assert settings.runner_service_account == account
     made = {
@@ -228,14 +210,14 @@ def test_runner_account_exists_wherever_runs_happen(
     assert made == (set(namespaces) if account == "graphschedule-runner" else set())
 
 
-def test_runner_settings_reach_the_operator(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runner_settings_reach_the_operator(helm: Helm) -> None:
     values = EVERYTHING | {
         "runner": {
             "image": {"repository": "example.org/runner", "tag": "1.10", "pullPolicy": "Always"},
             "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "99Mi"}},
         }
     }
-    settings = operator_settings(helm, values, monkeypatch)
+    settings = helm.render(values).operator_settings()
     assert settings.runner_image == "example.org/runner:1.10"
     assert settings.runner_image_pull_policy == "Always"
     assert settings.runner_image_pull_secrets == ({"name": "registry"},)
@@ -249,7 +231,7 @@ def test_a_digest_wins_over_a_tag(helm: Helm) -> None:
     assert container["image"] == f"example.org/operator@{digest}"
 
 
-def test_operator_takes_further_environment_and_placement(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operator_takes_further_environment_and_placement(helm: Helm) -> None:
     values = {
         "logLevel": "DEBUG",
         "operator": {
@@ -262,7 +244,7 @@ def test_operator_takes_further_environment_and_placement(helm: Helm, monkeypatc
     pod = helm.render(values).one("Deployment")["spec"]["template"]["spec"]
     assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
     assert pod["tolerations"] == [{"operator": "Exists"}]
-    settings = operator_settings(helm, values, monkeypatch)
+    settings = helm.render(values).operator_settings()
     assert (settings.workers, settings.log_level) == (3, "DEBUG")
 
 
@@ -290,7 +272,7 @@ def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> 
     assert all("ingress" not in policy["spec"] for policy in runners)
 
 
-def test_names_that_look_like_numbers_stay_names(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_look_like_numbers_stay_names(helm: Helm) -> None:
     values = PLATFORM | {"rabbitmq": {"existingSecret": "12345", "key": "6e7"}}
-    settings = operator_settings(helm, values, monkeypatch)
+    settings = helm.render(values).operator_settings()
     assert (settings.broker_secret_name, settings.broker_secret_key) == ("12345", "6e7")

@@ -1,0 +1,163 @@
+"""The chart on a real API server: what it takes, who may do what, and how releases follow each other."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from graphschedule import labels
+from graphschedule_operator.desired import accept, desired
+
+from dev import cluster
+from dev.cluster.cluster import Cluster, ClusterError
+from tests.chart.rendering import CHART, NAMESPACE, ROOT, TWO_NAMESPACES, VALUE_SETS, Helm, Manifest, Rendered, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CRD = f"{labels.PLURAL}.{labels.GROUP}"
+OPERATOR = "graphschedule-operator"
+RUNNER = "graphschedule-runner"
+
+
+@pytest.fixture(scope="module")
+def api_server() -> Iterator[Cluster]:
+    """Yield an API server with the namespaces that the value sets name, under the restricted Pod Security Standard."""
+    with cluster.up(name="chart", kubelet=False) as control_plane:
+        for name in (NAMESPACE, "red", "blue"):
+            control_plane.kubectl("create", "namespace", name)
+            control_plane.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        yield control_plane
+
+
+@pytest.fixture
+def release(api_server: Cluster) -> Iterator[Release]:
+    """No release yet, and none left behind."""
+    made = Release(api_server)
+    yield made
+    made.helm("uninstall", "--ignore-not-found")
+    api_server.kubectl("delete", "crd", CRD, "--ignore-not-found")
+    api_server.kubectl("delete", "pvc", "--all", "--namespace", NAMESPACE, "--wait=false")
+
+
+class Release:
+    """The chart's release; its migration hook is left out, for there is no node to run it on."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def helm(self, verb: str, *arguments: str) -> None:
+        """Run a Helm command on the release."""
+        self.cluster.helm(verb, "graphschedule", *arguments, "--namespace", NAMESPACE, "--no-hooks")
+
+    def short_names(self) -> list[str]:
+        """Return the CRD's short names, which stand for whatever a version of it changes."""
+        crd: Manifest = yaml.safe_load(self.cluster.kubectl("get", "crd", CRD, "--output", "yaml"))
+        names: list[str] = crd["spec"]["names"]["shortNames"]
+        return names
+
+
+def runner_pod(rendered: Rendered) -> Manifest:
+    """Return the pod template that the operator, set up by the chart, gives a schedule."""
+    schedule: Manifest = yaml.safe_load((ROOT / "examples" / "every-minute.yaml").read_text())
+    schedule["metadata"] |= {"namespace": NAMESPACE, "uid": "7a4f0f5e-5f0e-4c8e-8a52-0d2f1c0b0001"}
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    cronjob = desired(schedule, accept(schedule, now), rendered.operator_settings())
+    template: Manifest = cronjob["spec"]["jobTemplate"]["spec"]["template"]
+    return template
+
+
+def may(cluster: Cluster, account: str, namespace: str, verb: str, resource: str) -> bool:
+    """Ask the API server whether a service account of the release may do something in a namespace."""
+    user = f"system:serviceaccount:{NAMESPACE}:{account}"
+    kind, _, subresource = resource.partition("/")
+    question = ("auth", "can-i", verb, kind, f"--subresource={subresource}", "--as", user, "--namespace", namespace)
+    try:
+        cluster.kubectl(*question, "--quiet")
+    except ClusterError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+def test_api_server_takes_every_object_as_it_stands(api_server: Cluster, helm: Helm, values: Values) -> None:
+    known = [o for o in helm.render(values).objects if o["kind"] != "ServiceMonitor"]
+    dry_run = ("apply", "--server-side", "--dry-run=server", "--validate=strict")
+    applied = api_server.kubectl(*dry_run, "--filename", "-", input=yaml.safe_dump_all(known))
+    assert len(applied.splitlines()) == len(known)
+
+
+@pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+def test_restricted_namespace_lets_every_pod_in(api_server: Cluster, helm: Helm, values: Values) -> None:
+    rendered = helm.render(values)
+    templates = [*rendered.pod_templates(), runner_pod(rendered)]
+    for number, template in enumerate(templates):
+        # Accounts exist only after an install; who a pod runs as does not matter here.
+        spec = {name: value for name, value in template["spec"].items() if name != "serviceAccountName"}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{number}"}, "spec": spec}
+        dry_run = ("create", "--dry-run=server", "--validate=strict", "--namespace", NAMESPACE)
+        assert "created" in api_server.kubectl(*dry_run, "--filename", "-", input=yaml.safe_dump(pod))
+
+
+def test_restricted_namespace_would_refuse_a_pod_of_less_care(api_server: Cluster) -> None:
+    with pytest.raises(ClusterError, match="violates PodSecurity"):
+        api_server.kubectl("run", "careless", "--image=x", "--dry-run=server", "--namespace", NAMESPACE)
+
+
+def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Release, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(TWO_NAMESPACES))
+    release.helm("install", str(CHART), "--values", str(values))
+    work = [
+        *((verb, "graphschedules.graphschedule.io") for verb in ("get", "list", "watch")),
+        ("patch", "graphschedules.graphschedule.io/status"),
+        *((verb, "cronjobs.batch") for verb in ("get", "list", "watch", "create", "patch")),
+        ("patch", "cronjobs.batch/status"),
+        ("create", "events.events.k8s.io"),
+    ]
+    other = [
+        *((verb, "graphschedules.graphschedule.io") for verb in ("create", "update", "patch", "delete")),
+        ("delete", "cronjobs.batch"),
+        *((verb, resource) for verb in ("get", "create") for resource in ("secrets", "pods", "jobs.batch")),
+    ]
+    for namespace in ("red", "blue"):
+        assert all(may(release.cluster, OPERATOR, namespace, *right) for right in work)
+        assert not any(may(release.cluster, OPERATOR, namespace, *right) for right in other)
+    assert not any(may(release.cluster, OPERATOR, NAMESPACE, *right) for right in work)
+    assert not any(may(release.cluster, RUNNER, "red", *right) for right in work + other)
+
+
+def test_an_upgrade_brings_the_crd_along(release: Release, tmp_path: Path) -> None:
+    old = tmp_path / "graphschedule"
+    shutil.copytree(CHART, old)
+    file = old / "files" / "graphschedules.yaml"
+    crd = yaml.safe_load(file.read_text())
+    crd["spec"]["names"]["shortNames"] = ["old"]
+    file.write_text(yaml.safe_dump(crd))
+    release.helm("install", str(old))
+    assert release.short_names() == ["old"]
+    release.helm("upgrade", str(CHART))
+    assert release.short_names() == ["gs"]
+
+
+def test_an_uninstall_keeps_schedules_and_data_for_the_next_install(release: Release) -> None:
+    example = ("--filename", str(ROOT / "examples" / "every-minute.yaml"), "--namespace", NAMESPACE)
+    release.helm("install", str(CHART))
+    release.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    release.cluster.kubectl("apply", *example)
+    release.helm("uninstall")
+    release.cluster.kubectl("get", "pvc", "graphschedule-data", "--namespace", NAMESPACE)
+    with pytest.raises(ClusterError, match="not found"):
+        release.cluster.kubectl("get", "deployment", OPERATOR, "--namespace", NAMESPACE)
+    release.helm("install", str(CHART))
+    release.cluster.kubectl("get", *example)
+
+
+def test_an_uninstall_takes_the_crd_along_when_told_so(release: Release) -> None:
+    release.helm("install", str(CHART), "--set", "crds.keep=false")
+    release.helm("uninstall")
+    release.cluster.kubectl("wait", "--for=delete", f"crd/{CRD}", "--timeout=30s")
