@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 import yaml
@@ -13,7 +16,18 @@ from graphschedule_operator.desired import accept, desired
 
 from dev import cluster
 from dev.cluster.cluster import Cluster, ClusterError
-from tests.chart.rendering import CHART, NAMESPACE, ROOT, TWO_NAMESPACES, VALUE_SETS, Helm, Manifest, Rendered, Values
+from tests.chart.rendering import (
+    CHART,
+    NAMESPACE,
+    ROOT,
+    TWO_NAMESPACES,
+    VALUE_SETS,
+    Helm,
+    Manifest,
+    Rendered,
+    Values,
+    environment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +36,8 @@ if TYPE_CHECKING:
 CRD = f"{labels.PLURAL}.{labels.GROUP}"
 OPERATOR = "graphschedule-operator"
 RUNNER = "graphschedule-runner"
+EXAMPLE = ("--filename", str(ROOT / "examples" / "every-minute.yaml"), "--namespace", NAMESPACE)
+SCHEDULE = ("graphschedule", "every-minute", "--namespace", NAMESPACE)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +85,27 @@ def runner_pod(rendered: Rendered) -> Manifest:
     cronjob = desired(schedule, accept(schedule, now), rendered.operator_settings())
     template: Manifest = cronjob["spec"]["jobTemplate"]["spec"]["template"]
     return template
+
+
+def as_account(release: Release, folder: Path) -> Path:
+    """Return a kubeconfig whose bearer is the operator's service account."""
+    config = yaml.safe_load(release.cluster.kubeconfig.read_text())
+    token = release.cluster.kubectl("create", "token", OPERATOR, "--namespace", NAMESPACE).strip()
+    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@contextmanager
+def operator_process(environment: dict[str, str], output: IO[str]) -> Iterator[None]:
+    """Run the operator during the block."""
+    command = [sys.executable, "-m", "graphschedule_operator"]
+    with subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def may(cluster: Cluster, account: str, namespace: str, verb: str, resource: str) -> bool:
@@ -131,6 +168,22 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
     assert not any(may(release.cluster, RUNNER, "red", *right) for right in work + other)
 
 
+def test_operator_does_its_work_with_the_rights_of_its_account(release: Release, helm: Helm, tmp_path: Path) -> None:
+    release.helm("install", str(CHART))
+    release.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    container = helm.render().one("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    log = tmp_path / "operator.log"
+    settings = environment(container) | {"GRAPHSCHEDULE_PORT": "0", "KUBECONFIG": str(as_account(release, tmp_path))}
+    with log.open("w") as output, operator_process(release.cluster.environment() | settings, output):
+        release.cluster.kubectl("apply", *EXAMPLE)
+        for change, state in (("true", "Suspended"), ("false", "Ready")):
+            release.cluster.kubectl("patch", *SCHEDULE, "--type=merge", f'--patch={{"spec":{{"suspend":{change}}}}}')
+            reason = '{.status.conditions[?(@.type=="Ready")].reason}'
+            release.cluster.kubectl("wait", *SCHEDULE, f"--for=jsonpath={reason}={state}", "--timeout=30s")
+        release.cluster.kubectl("delete", *EXAMPLE)
+    assert "orbidden" not in log.read_text()
+
+
 def test_an_upgrade_brings_the_crd_along(release: Release, tmp_path: Path) -> None:
     old = tmp_path / "graphschedule"
     shutil.copytree(CHART, old)
@@ -145,16 +198,15 @@ def test_an_upgrade_brings_the_crd_along(release: Release, tmp_path: Path) -> No
 
 
 def test_an_uninstall_keeps_schedules_and_data_for_the_next_install(release: Release) -> None:
-    example = ("--filename", str(ROOT / "examples" / "every-minute.yaml"), "--namespace", NAMESPACE)
     release.helm("install", str(CHART))
     release.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
-    release.cluster.kubectl("apply", *example)
+    release.cluster.kubectl("apply", *EXAMPLE)
     release.helm("uninstall")
     release.cluster.kubectl("get", "pvc", "graphschedule-data", "--namespace", NAMESPACE)
     with pytest.raises(ClusterError, match="not found"):
         release.cluster.kubectl("get", "deployment", OPERATOR, "--namespace", NAMESPACE)
     release.helm("install", str(CHART))
-    release.cluster.kubectl("get", *example)
+    release.cluster.kubectl("get", *EXAMPLE)
 
 
 def test_an_uninstall_takes_the_crd_along_when_told_so(release: Release) -> None:
