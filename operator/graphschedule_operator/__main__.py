@@ -20,7 +20,7 @@ from graphschedule_operator.sweep import Sweep
 from graphschedule_operator.workers import drain, work
 from graphschedule_operator.workqueue import WorkQueue
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(__package__)
 
 BAD_SETTINGS = 2
 SPARE_CONNECTIONS = 4

@@ -46,18 +46,18 @@ def transitions(schedule: Object, current: GraphScheduleStatus) -> Iterator[Even
             yield Event("Warning" if warning else "Normal", condition.reason, condition.message)
 
 
-def manifest(schedule: Object, event: Event, reporter: str) -> Object:
+def manifest(schedule: Object, event: Event, reporter: str, now: datetime) -> Object:
     """Return the Event object (events.k8s.io/v1); `reporter` names this operator's process."""
     metadata = schedule["metadata"]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+        "metadata": {"generateName": f"{metadata['name'][:200]}-", "namespace": metadata["namespace"]},
         "type": event.type,
         "reason": event.reason,
         "note": event.note[:_MAX_NOTE],
         "action": "Reconcile",
-        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "reportingController": f"{labels.GROUP}/operator",
         "reportingInstance": reporter,
         "regarding": {

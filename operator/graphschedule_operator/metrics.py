@@ -11,6 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus_client leaves it unannotated
+
 RECONCILE_SECONDS = prometheus_client.Histogram(
     "graphschedule_operator_reconcile_duration_seconds",
     "Time from taking a schedule off the queue to having written all it needed.",

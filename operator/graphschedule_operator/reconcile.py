@@ -107,7 +107,7 @@ class Reconciler:
             extra=log_fields(schedule),
         )
         try:
-            await self._kube.create(kube.EVENTS, events.manifest(schedule, event, self._reporter))
+            await self._kube.create(kube.EVENTS, events.manifest(schedule, event, self._reporter, self._clock()))
         except kube.ApiError as error:
             logger.warning("could not post the event: %s", error, extra=log_fields(schedule))
 
