@@ -1,0 +1,132 @@
+"""The provider that needs no engine: the cluster's own programs, run by this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dev import cache, packages, processes
+from dev.cluster import binaries, control_plane, leftovers, network, node, programs, storage
+from dev.cluster.cluster import Cluster, ClusterError
+from dev.progress import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dev.cluster.network import Network
+    from dev.cluster.pki import Authority
+
+# A program that shows each Debian package to be installed.
+_PACKAGES = {
+    "/usr/lib/cni/ptp": "containernetworking-plugins",
+    "runc": "runc",
+    "busybox": "busybox-static",
+    "buildah": "buildah",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+}
+
+
+def build(*, kubelet: bool) -> None:
+    """Build and install all that `start` will need."""
+    for name in _commands(kubelet=kubelet):
+        binaries.path(name)
+    if kubelet:
+        check_machine(platform.system(), os.geteuid())
+        missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
+        if missing:
+            packages.install(*missing)
+        node.pause_archive()
+
+
+def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
+    """Start a cluster in an empty folder and wait until it takes work.
+
+    Raises:
+        ClusterError: this machine cannot run it, or a program of it failed; the message says which and why.
+
+    """
+    build(kubelet=kubelet)
+    binaries.gather(_commands(kubelet=kubelet), folder / "bin")
+    if kubelet:
+        with step(f"Starting the cluster {name} with one node"):
+            return _start_with_node(name, folder)
+    with step(f"Starting the control plane {name}"):
+        _, cluster = _start_control_plane(name, folder, network.LOOPBACK)
+        return cluster
+
+
+def stop(folder: Path) -> None:
+    """End all that `start` began, whatever is left of it, also after a crash; keep the logs."""
+    processes.stop_all(programs.records(folder))
+    if os.geteuid() == 0:
+        leftovers.remove(folder, tag(folder))
+
+
+def running(folder: Path) -> bool:
+    """Tell whether all programs of the cluster are alive."""
+    names = programs.names(folder)
+    return bool(names) and all(processes.alive(programs.records(folder), name) for name in names)
+
+
+def opened(name: str, folder: Path) -> Cluster:
+    """Return the cluster that runs in a folder."""
+    with_node = (folder / "kubelet.yaml").exists()
+    net = network.planned(tag(folder)) if with_node else network.LOOPBACK
+    return _cluster(name, folder, net)
+
+
+def tag(folder: Path) -> str:
+    """Return the mark of a cluster on this machine: its namespace, link, cgroup, node and runtime folder bear it.
+
+    It follows from the folder alone, so that a cluster's leftovers are found even when its records are lost.
+    """
+    return f"gs-{cache.key(str(folder))[:8]}"
+
+
+def check_machine(system: str, user: int) -> None:
+    """Raise `ClusterError` with the remedy if this machine cannot run containers without an engine."""
+    if system != "Linux":
+        raise ClusterError(f"pods need Linux, and this is {system}: start a Docker engine, in which kind runs")
+    if user != 0:
+        raise ClusterError("pods without a container engine need root: run as root, or start a Docker engine")
+
+
+def _commands(*, kubelet: bool) -> tuple[str, ...]:
+    return (*binaries.TOOLS, *binaries.CONTROL_PLANE, *(binaries.NODE if kubelet else ()))
+
+
+def _start_control_plane(name: str, folder: Path, net: Network) -> tuple[Authority, Cluster]:
+    authority = control_plane.start(folder, net)
+    cluster = _cluster(name, folder, net)
+    # Pods and Jobs are refused until the controller manager has made it.
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+    return authority, cluster
+
+
+def _start_with_node(name: str, folder: Path) -> Cluster:
+    mark = tag(folder)
+    net = network.create(mark)
+    storage.create(folder)
+    authority, cluster = _start_control_plane(name, folder, net)
+    node.start(folder, net, authority, mark)
+    cluster.kubectl("apply", "-f", "-", input=storage.manifests(folder))
+    cluster.kubectl("wait", "--for=create", f"node/{mark}", "--timeout=60s")
+    cluster.kubectl("wait", "--for=condition=Ready", f"node/{mark}", "--timeout=60s")
+    programs.check(folder)
+    return cluster
+
+
+def _cluster(name: str, folder: Path, net: Network) -> Cluster:
+    return Cluster(
+        name=name,
+        kubeconfig=folder / "kubeconfig",
+        node_address=net.host,
+        binaries=folder / "bin",
+        loader=partial(node.load_image, folder, tag(folder)),
+    )
