@@ -5,7 +5,7 @@ On PostgreSQL they are the platform's own types (C §1.1, §1.2); on SQLite they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ def without_control_characters(value: Any) -> Any:  # noqa: ANN401 - any JSON va
     """
     if isinstance(value, str):
         return value.translate(_CONTROL_CHARACTERS)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {without_control_characters(key): without_control_characters(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [without_control_characters(item) for item in value]
@@ -63,6 +63,19 @@ class Json(types.TypeDecorator[Any]):
         return stripped if dialect.name == "postgresql" else _in_jsonb_order(stripped)
 
 
+def utc_milliseconds(value: datetime) -> datetime:
+    """Return an aware datetime as the platform stores it: in UTC without a zone, cut to milliseconds.
+
+    Raises:
+        ValueError: the datetime has no zone, so nobody knows which instant is meant.
+
+    """
+    if value.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone: pass an aware datetime")
+    utc = value.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000, tzinfo=None)
+
+
 class UtcTimestamp(types.TypeDecorator[datetime]):
     """`timestamp(3) without time zone` holding UTC: aware datetimes in and out, cut to milliseconds."""
 
@@ -75,18 +88,8 @@ class UtcTimestamp(types.TypeDecorator[datetime]):
         return dialect.type_descriptor(plain)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - interface
-        """Return the naive UTC time to store.
-
-        Raises:
-            ValueError: the datetime has no zone, so nobody knows which instant is meant.
-
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone: pass an aware datetime")
-        utc = value.astimezone(UTC)
-        return utc.replace(microsecond=utc.microsecond // 1000 * 1000, tzinfo=None)
+        """Return the time to store."""
+        return None if value is None else utc_milliseconds(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - interface
         """Return the stored time as an aware datetime."""
