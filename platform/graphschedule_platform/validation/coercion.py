@@ -31,18 +31,18 @@ def coerce(fields: Mapping[str, JsonObject], data: JsonObject) -> dict[str, Json
 
     """
     converted = {
-        name: _converted(schema, data[name])
+        name: _converted(name, schema, data[name])
         for name, schema in fields.items()
         if data.get(name) is not None and not fits(schema, data[name])
     }
     return {**data, **converted}
 
 
-def _converted(schema: JsonObject, value: JsonValue) -> JsonValue:
+def _converted(name: str, schema: JsonObject, value: JsonValue) -> JsonValue:
     try:
         return convert(schema, value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise RefusalError(f"Failed to convert {value!s:.120} to {_type_of(schema)}") from error
+        raise RefusalError(f"Failed to convert {value!s:.120} to the type of `{name}`") from error
 
 
 def _type_of(schema: JsonObject) -> str:
