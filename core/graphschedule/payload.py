@@ -51,7 +51,7 @@ class RunPayload:
         """Return the payload of an encoded text.
 
         Raises:
-            InvalidValueError: the text is not JSON, of another format, or lacks a member.
+            InvalidValueError: the text is not JSON, of another format, or lacks a member or has an unknown one.
 
         """
         try:
@@ -63,4 +63,5 @@ class RunPayload:
         try:
             return cls(**members)
         except TypeError as error:
-            raise InvalidValueError("payload", sorted(members), str(error)) from error
+            remedy = f"its members must be {', '.join(cls.__slots__)}"
+            raise InvalidValueError("payload", sorted(members), remedy) from error

@@ -47,6 +47,11 @@ class Delivery:
         if self.publisher:
             self.publisher.connect()
 
+    def close(self) -> None:
+        """Let go of the broker."""
+        if self.publisher:
+            self.publisher.close()
+
     def deliver(self, connection: Connection, waiting: Sequence[SlotRow], now: datetime) -> dict[str, str]:
         """Finish slots that the caller's transaction has locked; return why not, by id, for those that cannot be."""
         faults = self._publish(connection, waiting)

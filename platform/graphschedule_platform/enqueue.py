@@ -127,7 +127,7 @@ class Enqueuer:
         """Put a fault that only this fire has on record: what cannot be stored is hopeless, the rest may pass."""
         if isinstance(error, DataError):
             return self._record(fires, Outcome.GRAPH_ERROR, f"the database cannot store its inputs: {error.orig}")
-        _log.error("unexpected fault", exc_info=error, extra={"execution_id": fires[0].id})
+        _log.error("unexpected fault", exc_info=error, extra={"executionId": fires[0].id})
         return self._record(fires, Outcome.TRANSIENT, f"{type(error).__name__}: {error}")
 
     def _record(self, fires: Sequence[Fire], outcome: Outcome, message: str) -> Results:

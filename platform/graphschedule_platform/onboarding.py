@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
 from graphschedule_platform.tables import credit_transaction, user, user_balance, user_onboarding
 
@@ -80,8 +79,8 @@ def _attempt(connection: Connection, runs: Mapping[str, int], now: datetime, cre
     try:
         with connection.begin_nested():
             _count(connection, runs, now, credit)
-    except SQLAlchemyError as error:
-        _log.warning("runs not counted for onboarding: %s", error, extra={"user_ids": sorted(runs)})
+    except Exception as error:  # whatever it is, the run itself is queued already
+        _log.warning("runs not counted for onboarding: %s", error, extra={"userIds": sorted(runs)})
         return False
     return True
 
@@ -122,7 +121,7 @@ def _zone(name: str) -> ZoneInfo:
     """Return the user's zone; one that is not set or not known means UTC."""
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return ZoneInfo("UTC")
 
 

@@ -34,11 +34,11 @@ _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
 class BrokerAddress:
     """Where the broker is and who we are there. The password never shows in a text."""
 
-    host: str = "localhost"
-    port: int = 5672
-    vhost: str = "/"
-    user: str = ""
-    password: str = field(default="", repr=False)
+    host: str
+    port: int
+    vhost: str
+    user: str
+    password: str = field(repr=False)
     tls: bool = False
 
     def __str__(self) -> str:
@@ -78,11 +78,14 @@ class BrokerAddress:
         """
         if url := environment.get("RABBITMQ_URL"):
             return cls.from_url(url)
+        host = environment.get("RABBITMQ_CLUSTER_HOST") or environment.get("RABBITMQ_HOST")
+        if not host:
+            raise InvalidValueError("RABBITMQ_URL", None, "set it to amqp://USER:PASSWORD@HOST:PORT/VHOST")
         port = environment.get("RABBITMQ_CLUSTER_PORT") or environment.get("RABBITMQ_PORT") or "5672"
         if not port.isdecimal():
             raise InvalidValueError("RABBITMQ_PORT", port, "write a port number, such as 5672")
         return cls(
-            host=environment.get("RABBITMQ_CLUSTER_HOST") or environment.get("RABBITMQ_HOST") or "localhost",
+            host=host,
             port=int(port),
             vhost=environment.get("RABBITMQ_VHOST") or "/",
             user=environment.get("RABBITMQ_DEFAULT_USER", ""),
@@ -112,12 +115,14 @@ class Publisher:
         self.close()
 
     def connect(self) -> None:
-        """Open the connection.
+        """Open the connection, unless it is open.
 
         Raises:
             BrokerUnavailableError: it cannot be opened.
 
         """
+        if self._connection is not None:
+            return
         address = self.address
         self._connection = amqp.Connection(
             host=f"{address.host}:{address.port}",
@@ -153,8 +158,7 @@ class Publisher:
         """
         batch = _Batch(bodies)
         try:
-            if self._connection is None:
-                self.connect()
+            self.connect()
             batch.send(self._connection, self._timeout)
         except BrokerUnavailableError as error:
             batch.give_up(str(error))

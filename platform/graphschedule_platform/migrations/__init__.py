@@ -66,6 +66,11 @@ def pending(connection: Connection) -> bool:
     return newest is None or newest.revision not in _applied(connection)
 
 
+def is_standalone(connection: Connection) -> bool:
+    """Return whether the platform's tables in this database are ours: there is no platform beside us."""
+    return _has_branch(connection, STANDALONE)
+
+
 def _take_turn(connection: Connection) -> None:
     """Wait until nobody else migrates; SQLite's transaction has its lock already."""
     if connection.dialect.name == "postgresql":

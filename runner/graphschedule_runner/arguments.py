@@ -1,0 +1,95 @@
+"""The commands and their options. Each command's options name, as `module`, the module here that runs it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+PAYLOAD = Path("/etc/graphschedule/run.json")
+"""Where a pod finds its run payload."""
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""Where Kubernetes reads a container's last words; the file is there only in a pod."""
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Return the parser; what the pod's environment says is the default of the options it concerns."""
+    top = argparse.ArgumentParser(prog="graphschedule-runner", description="Runs agent graphs on a schedule.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _execute(commands, environment)
+    _repair(commands)
+    _validate(commands)
+    _upgrade(_group(commands, "db", "the database"))
+    _import(_group(commands, "graph", "graphs of a standalone database"))
+    _list(_group(commands, "executions", "executions"))
+    return top
+
+
+def _execute(commands: Commands, environment: Mapping[str, str]) -> None:
+    command = _command(commands, "execute", "execute", "enqueue one slot of a schedule: what a CronJob's pod does")
+    command.add_argument("--payload", type=Path, default=PAYLOAD, metavar="FILE", help="run payload (%(default)s)")
+    command.add_argument("--slot", metavar="TIME", help="RFC 3339 fire time; by default it is in the Job's name")
+    job = "of the Job that runs this ($GRAPHSCHEDULE_JOB_{})"
+    command.add_argument(
+        "--job-name", default=environment.get("GRAPHSCHEDULE_JOB_NAME"), help=f"name {job.format('NAME')}"
+    )
+    command.add_argument("--job-uid", default=environment.get("GRAPHSCHEDULE_JOB_UID"), help=f"uid {job.format('UID')}")
+    command.add_argument("--termination-log", type=Path, default=TERMINATION_LOG, metavar="FILE", help="(%(default)s)")
+
+
+def _repair(commands: Commands) -> None:
+    command = _command(commands, "repair", "repair", "finish slots that an earlier run left unfinished")
+    command.add_argument(
+        "--older-than",
+        type=int,
+        default=60,
+        metavar="SECONDS",
+        help="leave younger ones to their run (%(default)s)",
+    )
+
+
+def _validate(commands: Commands) -> None:
+    command = _command(commands, "validate", "validate", "say what the platform would say to schedules")
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("-f", "--filename", type=Path, metavar="FILE", help="a GraphSchedule as YAML")
+    source.add_argument("--batch", type=Path, metavar="FILE", help="requests as JSON, one a line")
+    _output(command)
+
+
+def _upgrade(commands: Commands) -> None:
+    command = _command(commands, "upgrade", "upgrade", "create or update our tables")
+    command.add_argument(
+        "--standalone", action="store_true", default=None, help="create the platform's tables too (default on SQLite)"
+    )
+
+
+def _import(commands: Commands) -> None:
+    command = _command(commands, "import", "import_graph", "load a graph with its user, blocks and library entry")
+    command.add_argument("filename", type=Path, metavar="FILE")
+
+
+def _list(commands: Commands) -> None:
+    command = _command(commands, "list", "executions", "show the newest executions, their status and their inputs")
+    command.add_argument("--schedule", metavar="NAME", help="only those of this GraphSchedule")
+    command.add_argument("--limit", type=int, default=20, metavar="COUNT", help="(%(default)s)")
+    _output(command)
+
+
+def _group(commands: Commands, name: str, text: str) -> Commands:
+    return commands.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def _command(commands: Commands, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(module=module)
+    return command
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(%(default)s)")

@@ -1,0 +1,41 @@
+"""Putting the platform's parts together from the settings."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from graphschedule_platform import catalogue, database, stores
+from graphschedule_platform.delivery import Delivery
+from graphschedule_platform.validate import validate_many
+
+if TYPE_CHECKING:
+    from graphschedule_platform.admission import Judge
+    from sqlalchemy import Engine
+
+    from graphschedule_runner.settings import Settings
+
+
+def engine(settings: Settings) -> Engine:
+    """Return an engine of the platform's database."""
+    return database.engine(settings.database_url, pool_size=settings.pool_size)
+
+
+def judge(settings: Settings) -> Judge:
+    """Return validation as these settings want it."""
+    return partial(
+        validate_many,
+        catalogue=catalogue.load(),
+        cipher=settings.encryption_key,
+        system_credentials=stores.system_credentials(settings.system_credentials),
+    )
+
+
+def delivery(settings: Settings, engine: Engine) -> Delivery:
+    """Return the way into the queue: the broker in the environment for PostgreSQL, the database itself for SQLite."""
+    if engine.dialect.name == "sqlite":
+        return Delivery(None, credit=settings.enable_credit)
+    from graphschedule_platform.publisher import BrokerAddress, Publisher
+
+    return Delivery(Publisher(BrokerAddress.from_environment(os.environ)), credit=settings.enable_credit)

@@ -1,0 +1,100 @@
+"""`execute`: one slot of one schedule becomes one queued execution."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from graphschedule.errors import InvalidValueError
+from graphschedule.payload import RunPayload
+from graphschedule.slots import Slot, parse_instant
+from graphschedule_platform.enqueue import Enqueuer
+from graphschedule_platform.fires import Fire, FireResult
+
+from graphschedule_runner import assembly
+from graphschedule_runner.console import each_error, read, say
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from graphschedule_runner.settings import Settings
+
+SLOW_SECONDS = 10
+"""An enqueue that takes longer is warned of (M11)."""
+
+MAX_TERMINATION_MESSAGE = 2000
+"""Kubernetes keeps 4096 bytes of a container's last words; a longer JSON line would be cut in the middle."""
+
+SHOWN_ERRORS = 3
+"""Node errors in the line for people; the ledger keeps them all."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Enqueue the slot, report what became of it, and return the outcome's exit code."""
+    began = time.monotonic()
+    fire = _fire(options)
+    engine = assembly.engine(settings)
+    delivery = assembly.delivery(settings, engine)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    enqueuer = Enqueuer(engine, assembly.judge(settings), delivery, stopping=stopping.is_set)
+    try:
+        (result,) = enqueuer.enqueue_many([fire])
+    finally:
+        delivery.close()
+        engine.dispose()
+    _report(result, time.monotonic() - began, options.termination_log)
+    return result.outcome.exit_code
+
+
+def _fire(options: argparse.Namespace) -> Fire:
+    payload = RunPayload.decode(read("--payload", options.payload))
+    return Fire(_slot(options, payload), payload)
+
+
+def _slot(options: argparse.Namespace, payload: RunPayload) -> Slot:
+    if options.slot:
+        return Slot.at(payload.schedule_uid, parse_instant(options.slot))
+    if not options.job_name or not options.job_uid:
+        raise InvalidValueError(
+            "--slot", options.slot, "give the fire time, such as 2026-05-04T09:00:00Z, or --job-name and --job-uid"
+        )
+    return Slot.of_job(payload.schedule_uid, payload.cronjob, options.job_name, options.job_uid)
+
+
+def _report(result: FireResult, elapsed: float, termination_log: Path) -> None:
+    """Say what became of the slot: to programs as a log record and as last words, to people as one line."""
+    fire, outcome = result.fire, result.outcome
+    facts: dict[str, Any] = {
+        "reason": outcome.reason,
+        "exitCode": outcome.exit_code,
+        "schedule": f"{fire.payload.namespace}/{fire.payload.name}",
+        "slot": fire.slot.key,
+        "executionId": fire.id,
+        "graphId": fire.payload.graph_id,
+        "userId": fire.payload.user_id,
+        "elapsedSeconds": round(elapsed, 3),
+    }
+    message = _summary(result)
+    level = logging.ERROR if outcome.exit_code else logging.INFO
+    _log.log(level, message or outcome.reason, extra=facts | {"nodeErrors": result.node_errors})
+    if elapsed > SLOW_SECONDS:
+        _log.warning("enqueueing took longer than %d s", SLOW_SECONDS, extra=facts)
+    if termination_log.exists():
+        termination_log.write_text(json.dumps(facts | {"message": message[:MAX_TERMINATION_MESSAGE]}) + "\n", "utf-8")
+    said = f": {message}" if message else ""
+    say(f"{outcome.reason} {facts['schedule']} slot {fire.slot.key} execution {fire.id} in {elapsed:.2f} s{said}")
+
+
+def _summary(result: FireResult) -> str:
+    """Return the message with the first of the node errors."""
+    errors = each_error(result.node_errors)
+    more = [f"{len(errors) - SHOWN_ERRORS} more"] if len(errors) > SHOWN_ERRORS else []
+    return "; ".join([result.message, *errors[:SHOWN_ERRORS], *more]) if errors else result.message
