@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +17,7 @@ from graphschedule_operator.settings import Settings
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "graphschedule"
 NAMESPACE = "agents"
+TEMPLATE = ("template", "graphschedule", str(CHART))
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -74,24 +76,26 @@ class Helm:
 
     program: Path
 
-    def run(self, *arguments: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, values: Values) -> subprocess.CompletedProcess[str]:
         """Run a Helm command that takes values, and return how it ended."""
-        return subprocess.run(
-            [self.program, *arguments, "--namespace", NAMESPACE, "--values", "-"],
-            input=json.dumps(values or {}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self._run(*arguments, text=json.dumps(values))
 
     def render(self, values: Values | None = None) -> Rendered:
         """Return what the chart makes of values."""
-        done = self.run("template", "graphschedule", str(CHART), values=values)
-        assert done.returncode == 0, done.stderr
-        return Rendered([o for o in yaml.safe_load_all(done.stdout) if o])
+        return self._rendered(json.dumps(values or {}))
 
     def refusal(self, values: Values) -> str:
         """Return the message with which values are refused."""
-        done = self.run("template", "graphschedule", str(CHART), values=values)
+        done = self.run(*TEMPLATE, values=values)
         assert done.returncode != 0, "the values were taken"
         return done.stderr
+
+    @cache  # noqa: B019 - there is one Helm
+    def _rendered(self, text: str) -> Rendered:
+        done = self._run(*TEMPLATE, text=text)
+        assert done.returncode == 0, done.stderr
+        return Rendered([o for o in yaml.safe_load_all(done.stdout) if o])
+
+    def _run(self, *arguments: str, text: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.program), *arguments, "--namespace", NAMESPACE, "--values", "-"]
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from graphschedule_operator.desired import EMBEDDED_DATABASE
 
 from tests.chart.rendering import (
     ALL_NAMESPACES,
@@ -158,7 +159,7 @@ def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(helm
     assert pod["volumes"] == [
         {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
     ]
-    assert environment(pod["containers"][0]) == {"DATABASE_URL": "sqlite:////data/graphschedule.db"}
+    assert environment(pod["containers"][0])["DATABASE_URL"] == EMBEDDED_DATABASE
     settings = helm.render().operator_settings()
     assert settings.data_claim == claim["metadata"]["name"]
     assert (settings.database_secret_name, settings.broker_secret_name) == (None, None)
@@ -175,7 +176,7 @@ def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm) ->
     assert not rendered.all("Secret")
     assert not rendered.all("PersistentVolumeClaim")
     [migrate] = rendered.one("Job")["spec"]["template"]["spec"]["containers"]
-    assert environment(migrate) == {"DATABASE_URL": {"secretKeyRef": {"name": "platform-database", "key": "url"}}}
+    assert environment(migrate)["DATABASE_URL"] == {"secretKeyRef": {"name": "platform-database", "key": "url"}}
     settings = helm.render(EVERYTHING).operator_settings()
     assert (settings.database_secret_name, settings.database_secret_key) == ("platform-database", "url")
     assert (settings.broker_secret_name, settings.broker_secret_key) == ("platform-rabbitmq", "url")
