@@ -24,7 +24,7 @@ from graphschedule_platform.errors import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import URL, Connection, Engine, Table
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -160,11 +160,11 @@ def schema_of(made: Engine | Connection) -> str | None:
     return schema
 
 
-def qualified(made: Engine | Connection, table: Table) -> str:
-    """Return a table's quoted name with its schema, for statements that are not compiled, such as COPY."""
-    schema = table.schema or schema_of(made)
+def qualified(made: Engine | Connection, name: str) -> str:
+    """Return the quoted name of a platform table with its schema, for statements written as text."""
     quote = made.dialect.identifier_preparer.quote_identifier
-    return quote(table.name) if schema is None else f"{quote(schema)}.{quote(table.name)}"
+    schema = schema_of(made)
+    return quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
 
 
 def _invalid(url: str) -> InvalidValueError:

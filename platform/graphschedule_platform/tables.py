@@ -40,6 +40,8 @@ from graphschedule_platform.column_types import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.sql.schema import SchemaItem
 
 ENUMS: dict[str, tuple[str, ...]] = {
@@ -684,3 +686,19 @@ unified_content_embedding = _table(
     Index(None, "search", postgresql_using="gin"),
     _index("user_id"),
 )
+
+LATER_COLUMNS: dict[str, dict[str, Any]] = {
+    "AgentGraphExecution": dict.fromkeys(
+        ("triggerSource", "triggerRef", "scheduleId", "organizationId", "teamId"), Text
+    ),
+    "LibraryAgent": {"lastRunAt": UtcTimestamp, "organizationId": Text, "teamId": Text},
+}
+"""Columns that releases after v0.6.59 have and a run should fill, with their types (C §1.4); all may be null."""
+
+
+def with_later_columns(table: Table, names: Iterable[str]) -> Table:
+    """Return a table with some of its later columns; `graphschedule_platform.probe` finds out which there are."""
+    extended = table.to_metadata(MetaData())
+    for name in names:
+        extended.append_column(_optional(name, LATER_COLUMNS[table.name][name]))
+    return extended

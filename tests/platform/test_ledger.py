@@ -246,7 +246,8 @@ def test_rivals_for_the_same_slots_get_each_exactly_once(platform_db: Engine) ->
     start = threading.Barrier(rivals)
 
     def run(turn: int) -> tuple[list[str], list[str]]:
-        won, published = [], []
+        won: list[str] = []
+        published: list[str] = []
         start.wait()
         for first in range(0, len(entries), 8):
             batch = entries[first : first + 8][:: 1 if turn % 2 else -1]
@@ -267,7 +268,8 @@ def test_rivals_for_the_same_slots_get_each_exactly_once(platform_db: Engine) ->
 
 
 def test_what_is_known_is_told_without_a_lock(platform_db: Engine) -> None:
-    unknown, failed, claimed, skipped = entries = [an_entry(minute) for minute in range(4)]
+    entries = [an_entry(minute) for minute in range(4)]
+    failed, claimed, skipped = entries[1:]
     with platform_db.begin() as connection:
         for event, entry in ((fail, failed), (claim, claimed), (skip, skipped)):
             event(connection, entry)

@@ -120,7 +120,7 @@ def make_input_block(connection: Connection) -> str:
     return make_block(connection, INPUT_BLOCK, name="AgentInputBlock", input_schema=INPUT_SCHEMA)
 
 
-def make_graph(  # noqa: PLR0913 - one keyword per fact of a graph
+def make_graph(
     connection: Connection,
     user_id: str,
     nodes: Sequence[Node] = (),

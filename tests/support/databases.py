@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dev.services.postgres import Postgres
     from sqlalchemy import Engine
+
+    from dev.services.postgres import Postgres
 
 SCHEMA = "platform"
 _DIALECTS = ["postgresql", "sqlite"]
