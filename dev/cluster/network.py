@@ -58,8 +58,8 @@ def create(tag: str) -> Network:
     _ip("-n", tag, "link", "set", _UPLINK, "up")
     _ip("-n", tag, "route", "add", "default", "via", network.host)
     # Pods' addresses mean nothing outside the namespace, and the link's mean nothing outside this machine.
-    run([*network.enter, "nft", _masquerade(tag, f'oifname "{_UPLINK}"')])
-    run(["nft", _masquerade(tag, f"ip saddr {network.address}")])
+    run([*network.enter, "nft", "-f", "-"], text=_masquerade(tag, f'oifname "{_UPLINK}"'))
+    run(["nft", "-f", "-"], text=_masquerade(tag, f"ip saddr {network.address}"))
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     return network
 
@@ -75,8 +75,14 @@ def remove(tag: str) -> None:
 
 
 def _masquerade(tag: str, match: str) -> str:
-    chain = f"chain out {{ type nat hook postrouting priority srcnat; {match} masquerade; }}"
-    return f"table ip {tag} {{ {chain} }}"
+    return f"""\
+table ip {tag} {{
+  chain out {{
+    type nat hook postrouting priority srcnat
+    {match} masquerade
+  }}
+}}
+"""
 
 
 def _ip(*args: str) -> None:
