@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from dev.commands import run
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -26,20 +28,13 @@ def start(
     """Start a container whose id is kept in the folder; return the host's port for each of the container's."""
     options = [f"--env={key}={value}" for key, value in env.items()] + [f"--publish={port}" for port in ports]
     id_file = folder / f"{name}.cid"
-    _docker("run", "--detach", f"--cidfile={id_file}", *options, image, *command)
+    run("docker", "run", "--detach", f"--cidfile={id_file}", *options, image, *command)
     container = id_file.read_text()
-    return {port: int(_docker("port", container, str(port)).splitlines()[0].rpartition(":")[2]) for port in ports}
+    return {port: int(run("docker", "port", container, str(port)).splitlines()[0].rpartition(":")[2]) for port in ports}
 
 
 def remove_all(folder: Path) -> None:
     """Remove the containers that were started in the folder, with their data."""
     for id_file in folder.glob("*.cid"):
-        _docker("rm", "--force", "--volumes", id_file.read_text())
+        run("docker", "rm", "--force", "--volumes", id_file.read_text())
         id_file.unlink()
-
-
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"docker {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout

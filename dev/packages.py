@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 
+from dev.commands import run
 from dev.progress import step
 
 
 def install(*names: str) -> None:
     """Install Debian packages.
 
-    Raises `RuntimeError` saying what to do where that is impossible, or what the installer said where it failed.
+    Raises:
+        RuntimeError: this machine cannot install any, and the message says what to do; or the installation failed.
+
     """
     wanted = " ".join(names)
     if shutil.which("apt-get") is None or os.geteuid() != 0:
@@ -25,9 +27,4 @@ def install(*names: str) -> None:
 def _apt_get(*arguments: str) -> None:
     # In runlevel 1 a package's installation starts no service: the harness starts its own.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    command = ["apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=600", *arguments]
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"apt-get {arguments[0]} failed:\n" + "\n".join(done.stdout.splitlines()[-10:]))
+    run("apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=600", *arguments, env=environment)

@@ -1,0 +1,66 @@
+"""What an image is made of, and where its archive is kept."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev import cache, containers
+from dev.images import buildah, docker
+from dev.progress import step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = ("operator", "runner")
+
+_ROOT = Path(__file__).resolve().parents[2]
+_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that any container runtime can load."""
+
+    ref: str
+    """Its name with a tag that changes with its content; no registry has it."""
+
+    archive: Path
+    """An OCI or Docker archive that carries the name: for `ctr images import`, `kind load image-archive` and the like."""
+
+
+def build(*names: str) -> dict[str, Image]:
+    """Return images by name, all if none is named; the first build of a content takes a minute."""
+    return {name: _image(name) for name in names or NAMES}
+
+
+def _image(name: str) -> Image:
+    content = cache.key(*(part for file in _sources(name) for part in (str(file), (_ROOT / file).read_bytes())))
+    ref = f"localhost/graphschedule-{name}:{content}"
+    folder = cache.entry("images", f"{name}-{content}", functools.partial(_build, name, ref))
+    return Image(ref, folder / "image.tar")
+
+
+def _sources(name: str) -> Iterator[Path]:
+    """Return what the image's Dockerfile copies, and itself, relative to the repository's root."""
+    yield from (Path(".dockerignore"), Path("dev/images/build.lock"))
+    for room in ("core", "platform", name):
+        for file in sorted((_ROOT / room).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield file.relative_to(_ROOT)
+
+
+def _build(name: str, ref: str, folder: Path) -> None:
+    builder = docker if containers.available() else buildah
+    with step(f"Building the image of the {name}"):
+        builder.build(_ROOT, _ROOT / name / "Dockerfile", ref, folder / "image.tar")
+    _forget_old(name)
+
+
+def _forget_old(name: str) -> None:
+    entries = sorted((cache.root() / "images").glob(f"{name}-*/"), key=lambda entry: entry.stat().st_mtime)
+    for entry in entries[:-_KEPT]:
+        shutil.rmtree(entry, ignore_errors=True)
