@@ -6,6 +6,7 @@ Blocks are the platform's, with the structure of their real schemas (`tests/plat
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,14 @@ STORE = CredentialStore(
 """The credentials of the user in these tests."""
 
 
-def node(node_id: str, block: str, *, optional: bool = False, **constants: Any) -> Node:  # noqa: ANN401 - any JSON value
-    """Return a node of a block given by name or id; `optional` makes its credentials optional."""
-    return Node(node_id, BLOCK_IDS.get(block, block), constants, credentials_optional=optional)
+def node(node_id: str, block: str, /, **constants: Any) -> Node:  # noqa: ANN401 - any JSON value
+    """Return a node of a block given by name or id."""
+    return Node(node_id, BLOCK_IDS.get(block, block), constants)
+
+
+def optional(made: Node) -> Node:
+    """Return the node with its credentials made optional."""
+    return replace(made, credentials_optional=True)
 
 
 def link(source: str, sink: str) -> Link:

@@ -78,7 +78,7 @@ CASES: list[tuple[Mapping[str, Any], Any, Any]] = [
     ({"type": "array"}, 7, [7]),
     (listed(STRING), [1, None, "a"], ["1", "null", "a"]),
     (listed(STRING), {"a": 1}, ['["a", 1]']),
-    (listed(INTEGER), "[1, \"2\"]", [1, 2]),
+    (listed(INTEGER), '[1, "2"]', [1, 2]),
     (listed(listed(STRING)), [["a"], "b"], [["a"], ["b"]]),
     (listed(either(STRING, NULL)), [None, "a"], [None, "a"]),
     (MAP, {"a": 1}, {"a": 1}),
@@ -102,7 +102,7 @@ CASES: list[tuple[Mapping[str, Any], Any, Any]] = [
     (listed(either(STRING, INTEGER)), [1, {}], ["1", "{}"]),
     ({"oneOf": [MODEL], "discriminator": {"propertyName": "id"}}, 3, 3),
     ({"type": "array", "prefixItems": [INTEGER]}, "1", "1"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from graphschedule_platform.stores import OLLAMA
 from graphschedule_platform.validation.credentials import group
 from graphschedule_platform.verdict import NodeErrors, NodeInputs, VerdictKind
 
-from tests.support.facts import BLOCKS, STORE, decide, graph, link, make_block, node
+from tests.support.facts import BLOCKS, STORE, decide, graph, link, make_block, node, optional
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ def issue(node_id: str = "n", **constants: object) -> Node:
 
 
 def optional_issue(**constants: object) -> Node:
-    return node("n", "GithubMakeIssue", optional=True, repo_url="r", title="t", **constants)
+    return optional(node("n", "GithubMakeIssue", repo_url="r", title="t", **constants))
 
 
 def text(node_id: str, **constants: object) -> Node:
@@ -152,21 +152,81 @@ INVALID: list[tuple[str, Node, Mapping[str, Any], CredentialStore | None, str]] 
     ("2.3-missing-required", issue(), {}, STORE, "These credentials are required"),
     ("2.3-null-required", issue(credentials=None), {}, STORE, "These credentials are required"),
     ("2.3-object-without-id", issue(credentials={"provider": "github"}), {}, STORE, "These credentials are required"),
-    ("2.3-mask-wins-over-constant", issue(credentials=GITHUB), {"credentials": {}}, STORE, "These credentials are required"),
+    (
+        "2.3-mask-wins-over-constant",
+        issue(credentials=GITHUB),
+        {"credentials": {}},
+        STORE,
+        "These credentials are required",
+    ),
     ("2.3-missing-without-store", issue(), {}, None, "These credentials are required"),
-    ("2.3-malformed", issue(credentials="github-1"), {}, STORE, "Invalid credentials: they must be an object with id, provider and type"),
-    ("2.3-malformed-though-optional", optional_issue(), {"credentials": "x"}, STORE, "Invalid credentials: they must be an object with id, provider and type"),
+    (
+        "2.3-malformed",
+        issue(credentials="github-1"),
+        {},
+        STORE,
+        "Invalid credentials: they must be an object with id, provider and type",
+    ),
+    (
+        "2.3-malformed-though-optional",
+        optional_issue(),
+        {"credentials": "x"},
+        STORE,
+        "Invalid credentials: they must be an object with id, provider and type",
+    ),
     ("2.3-malformed-id", issue(credentials={**GITHUB, "id": 7}), {}, STORE, "Invalid credentials: id must be a text"),
-    ("2.3-malformed-title", issue(credentials={**GITHUB, "title": 7}), {}, STORE, "Invalid credentials: title must be a text"),
-    ("2.3-foreign-provider", issue(credentials=OPENAI), {}, STORE, "Invalid credentials: provider must be one of github, not 'openai'"),
-    ("2.3-no-provider", issue(credentials={"id": "github-1", "type": "api_key"}), {}, STORE, "Invalid credentials: provider must be one of github, not None"),
-    ("2.3-foreign-type", issue(credentials={**GITHUB, "type": "host_scoped"}), {}, None, "Invalid credentials: type must be one of api_key, oauth2, not 'host_scoped'"),
+    (
+        "2.3-malformed-title",
+        issue(credentials={**GITHUB, "title": 7}),
+        {},
+        STORE,
+        "Invalid credentials: title must be a text",
+    ),
+    (
+        "2.3-foreign-provider",
+        issue(credentials=OPENAI),
+        {},
+        STORE,
+        "Invalid credentials: provider must be one of github, not 'openai'",
+    ),
+    (
+        "2.3-no-provider",
+        issue(credentials={"id": "github-1", "type": "api_key"}),
+        {},
+        STORE,
+        "Invalid credentials: provider must be one of github, not None",
+    ),
+    (
+        "2.3-foreign-type",
+        issue(credentials={**GITHUB, "type": "host_scoped"}),
+        {},
+        None,
+        "Invalid credentials: type must be one of api_key, oauth2, not 'host_scoped'",
+    ),
     ("2.3-store-error", issue(credentials=GITHUB), {}, BROKEN, "Credentials not available: the key does not open it"),
     ("2.3-unknown-id", issue(credentials={**GITHUB, "id": "gone"}), {}, STORE, "Unknown credentials #gone"),
-    ("2.3-unknown-id-though-optional", optional_issue(), {"credentials": {**GITHUB, "id": "gone"}}, STORE, "Unknown credentials #gone"),
-    ("2.3-type-differs-from-the-stored", issue(credentials={**GITHUB, "type": "oauth2"}), {}, STORE, "Invalid credentials: type/provider mismatch"),
-    ("2.3-provider-differs-from-the-stored", text("n", credentials={**OPENAI, "id": OLLAMA.id}), {}, STORE, "Invalid credentials: type/provider mismatch"),
-]  # fmt: skip
+    (
+        "2.3-unknown-id-though-optional",
+        optional_issue(),
+        {"credentials": {**GITHUB, "id": "gone"}},
+        STORE,
+        "Unknown credentials #gone",
+    ),
+    (
+        "2.3-type-differs-from-the-stored",
+        issue(credentials={**GITHUB, "type": "oauth2"}),
+        {},
+        STORE,
+        "Invalid credentials: type/provider mismatch",
+    ),
+    (
+        "2.3-provider-differs-from-the-stored",
+        text("n", credentials={**OPENAI, "id": OLLAMA.id}),
+        {},
+        STORE,
+        "Invalid credentials: type/provider mismatch",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +270,7 @@ MCP = node("n", "MCPTool", server_url="https://mcp.example.com")
         ),
         pytest.param(graph(MCP), {}, (), id="2.3-optional-by-schema-only"),
         pytest.param(
-            graph(node("n", "MCPTool", optional=True, server_url="https://mcp.example.com")),
+            graph(optional(MCP)),
             {},
             ("n",),
             id="2.3-optional-by-both",
@@ -247,19 +307,34 @@ SHEET = {"id": "file", "_credentials_id": "google-1"}
 NEEDED = make_block(
     "needs-file",
     "NeedsFileBlock",
-    {"properties": {"spreadsheet": {"auto_credentials": {"provider": "google"}, "type": "object"}}, "required": ["spreadsheet"]},
+    {
+        "properties": {"spreadsheet": {"auto_credentials": {"provider": "google"}, "type": "object"}},
+        "required": ["spreadsheet"],
+    },
     {},
-)  # fmt: skip
+)
 PICKED: list[tuple[str, Any, str | None]] = [
     ("2.3-picker-null", None, "Credentials not available: no file is chosen"),
-    ("2.3-picker-without-key", {"id": "f"}, "Credentials not available: the chosen file comes without credentials; choose it again"),
-    ("2.3-picker-blank", {"_credentials_id": " "}, "Credentials not available: the chosen file's credentials id is not valid; choose it again"),
-    ("2.3-picker-number", {"_credentials_id": 7}, "Credentials not available: the chosen file's credentials id is not valid; choose it again"),
+    (
+        "2.3-picker-without-key",
+        {"id": "f"},
+        "Credentials not available: the chosen file comes without credentials; choose it again",
+    ),
+    (
+        "2.3-picker-blank",
+        {"_credentials_id": " "},
+        "Credentials not available: the chosen file's credentials id is not valid; choose it again",
+    ),
+    (
+        "2.3-picker-number",
+        {"_credentials_id": 7},
+        "Credentials not available: the chosen file's credentials id is not valid; choose it again",
+    ),
     ("2.3-picker-unknown", {"_credentials_id": "gone"}, "Unknown credentials #gone"),
     ("2.3-picker-null-key", {"id": "f", "_credentials_id": None}, None),
     ("2.3-picker-known", SHEET, None),
     ("2.12-picker-provider-not-checked", {"_credentials_id": "github-1"}, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("value", "message"), [pytest.param(*case[1:], id=case[0]) for case in PICKED])

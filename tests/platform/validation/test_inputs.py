@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
-from graphschedule_platform.facts import Graph, Node
 from graphschedule_platform.verdict import NodeErrors, NodeInputs, VerdictKind
 
-from tests.support.facts import BLOCKS, decide, graph, link, make_block, node
+from tests.support.facts import BLOCKS, decide, graph, link, make_block, node, optional
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphschedule_platform.facts import Graph, Node
 
 REQUIRED = "This field is required"
 PICK = "'spreadsheet' must be chosen with the file picker, or linked: it needs the credentials to open the file"
@@ -35,7 +39,7 @@ def orchestrator(**constants: object) -> Node:
 
 
 def todoist(**constants: object) -> Node:
-    return node("n", "TodoistUpdateTask", optional=True, task_id="t", content="c", **constants)
+    return optional(node("n", "TodoistUpdateTask", task_id="t", content="c", **constants))
 
 
 def sheet(value: object) -> Node:
@@ -123,8 +127,18 @@ INVALID: list[tuple[str, Graph, NodeInputs, NodeErrors]] = [
         {},
         {"n": {"duration": "Requires duration_unit to be set"}},
     ),
-    ("2.2-depends-on-null", graph(todoist(duration=5, duration_unit=None)), {}, {"n": {"duration": "Requires duration_unit to be set"}}),
-    ("2.2-depends-on-blank", graph(todoist(duration=5, duration_unit=" ")), {}, {"n": {"duration": "Requires duration_unit to be set"}}),
+    (
+        "2.2-depends-on-null",
+        graph(todoist(duration=5, duration_unit=None)),
+        {},
+        {"n": {"duration": "Requires duration_unit to be set"}},
+    ),
+    (
+        "2.2-depends-on-blank",
+        graph(todoist(duration=5, duration_unit=" ")),
+        {},
+        {"n": {"duration": "Requires duration_unit to be set"}},
+    ),
     (
         "2.2-depends-on-link-does-not-count",
         graph(ENTRY, todoist(duration=5), links=[link("in.result", "n.duration_unit")]),
@@ -137,7 +151,7 @@ INVALID: list[tuple[str, Graph, NodeInputs, NodeErrors]] = [
         {"n": {"duration": 5}},
         {"n": {"duration": "Requires duration_unit to be set"}},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("asked", "masks", "errors"), [pytest.param(*case[1:], id=case[0]) for case in INVALID])
@@ -182,13 +196,21 @@ VALID: list[tuple[str, Graph, NodeInputs]] = [
         graph(orchestrator(conversation_history=TOOL_CALL, last_tool_output="sunny")),
         {},
     ),
-    ("2.2-depends-on-satisfied", graph(ENTRY, todoist(duration=5, duration_unit="day"), links=[link("in.result", "n.order")]), {}),
-    ("2.2-depends-on-satisfied-by-mask", graph(ENTRY, todoist(duration=5), links=[link("in.result", "n.order")]), {"n": {"duration_unit": "day"}}),
+    (
+        "2.2-depends-on-satisfied",
+        graph(ENTRY, todoist(duration=5, duration_unit="day"), links=[link("in.result", "n.order")]),
+        {},
+    ),
+    (
+        "2.2-depends-on-satisfied-by-mask",
+        graph(ENTRY, todoist(duration=5), links=[link("in.result", "n.order")]),
+        {"n": {"duration_unit": "day"}},
+    ),
     ("2.2-depends-on-unused", graph(ENTRY, todoist(), links=[link("in.result", "n.duration")]), {}),
     ("2.2-picker-linked", graph(ENTRY, sheet("text"), links=FROM_ENTRY), {}),
     ("2.2-picker-linked-by-attribute", graph(ENTRY, sheet({}), links=[link("in.result", "n.spreadsheet_@_id")]), {}),
     ("2.2-picker-chosen", graph(sheet({"id": "f", "_credentials_id": "google-1"})), {}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("asked", "masks"), [pytest.param(*case[1:], id=case[0]) for case in VALID])

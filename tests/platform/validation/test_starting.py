@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from graphschedule_platform.facts import Graph, Node
 from graphschedule_platform.verdict import NodeInputs, VerdictKind
 
 from tests.support.facts import decide, graph, link, node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from graphschedule_platform.facts import Graph, Node
 
 GITHUB = {"id": "github-1", "provider": "github", "type": "api_key"}
 ENTRY = node("in", "AgentInput", name="x")
@@ -183,12 +184,26 @@ VALID: list[tuple[str, Graph, Mapping[str, Any], NodeInputs, NodeInputs]] = [
     ),
     (
         "2.4-5g-null-members-are-not-checked",
-        graph(node("n", "AITextGenerator", prompt="p", retry=None, credentials={"id": "openai-1", "provider": "openai", "type": "api_key"})),
+        graph(
+            node(
+                "n",
+                "AITextGenerator",
+                prompt="p",
+                retry=None,
+                credentials={"id": "openai-1", "provider": "openai", "type": "api_key"},
+            )
+        ),
         {},
         {},
-        {"n": {"prompt": "p", "retry": None, "credentials": {"id": "openai-1", "provider": "openai", "type": "api_key"}}},
+        {
+            "n": {
+                "prompt": "p",
+                "retry": None,
+                "credentials": {"id": "openai-1", "provider": "openai", "type": "api_key"},
+            }
+        },
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +239,9 @@ REFUSED: list[tuple[str, Graph, Mapping[str, Any], NodeInputs, str]] = [
     ),
     (
         "2.4-5a-unpopulated-links",
-        graph(ENTRY, node("m", "AgentInput", name="y"), links=[link("in.result", "m.value"), link("in.result", "m.title")]),
+        graph(
+            ENTRY, node("m", "AgentInput", name="y"), links=[link("in.result", "m.value"), link("in.result", "m.title")]
+        ),
         {},
         {},
         MISMATCH.format("AgentInputBlock", "unpopulated links {'title', 'value'}"),
@@ -290,7 +307,7 @@ REFUSED: list[tuple[str, Graph, Mapping[str, Any], NodeInputs, str]] = [
     ("2.4-6-a-cycle-has-no-start", CYCLE, {}, {}, NOTHING_STARTS),
     ("2.4-6-a-note-is-no-start", graph(node("n", "Note", text="t")), {}, {}, NOTHING_STARTS),
     ("2.4-6-an-empty-graph-has-no-start", graph(), {}, {}, NOTHING_STARTS),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from graphschedule_platform.facts import Graph, Node
 from graphschedule_platform.verdict import VerdictKind
 
 from tests.support.facts import BLOCK_IDS, decide, graph, link, node
+
+if TYPE_CHECKING:
+    from graphschedule_platform.facts import Graph, Node
 
 STORE = node("store", "StoreValue")
 ENTRY = node("entry", "AgentInput", name="x")
