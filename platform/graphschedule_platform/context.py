@@ -15,7 +15,9 @@ from graphschedule_platform import tables
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
+
+    from graphschedule_platform.probe import PlatformSchema
 
 NO_TIME_ZONE = "not-set"
 """What `User.timezone` holds until the user chooses one."""
@@ -44,16 +46,25 @@ class SafeModes:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryFacts:
+    """What a library entry says of its runs; only newer releases know an organization and a team (C §1.4)."""
+
+    safe_modes: SafeModes = SafeModes()
+    organization_id: str | None = None
+    team_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """What the executor is told about the user and the graph's library entry."""
 
     user_timezone: str
     workspace_id: str
-    safe_modes: SafeModes
+    library: LibraryFacts
 
 
 def load_many(
-    connection: Connection, runs: Iterable[tuple[str, str]], now: datetime
+    connection: Connection, schema: PlatformSchema, runs: Iterable[tuple[str, str]], now: datetime
 ) -> dict[tuple[str, str], RunContext]:
     """Return the context of each (user id, graph id); a pair whose user does not exist is left out.
 
@@ -61,9 +72,9 @@ def load_many(
     """
     pairs = sorted(set(runs))
     users = _users(connection, [user_id for user_id, _ in pairs], now)
-    safe_modes = _safe_modes(connection, pairs)
+    entries = _library(connection, schema.library_agent, pairs)
     return {
-        (user_id, graph_id): RunContext(*users[user_id], safe_modes.get((user_id, graph_id), SafeModes()))
+        (user_id, graph_id): RunContext(*users[user_id], entries.get((user_id, graph_id), LibraryFacts()))
         for user_id, graph_id in pairs
         if user_id in users
     }
@@ -96,11 +107,13 @@ def _create_workspaces(connection: Connection, user_ids: list[str], now: datetim
     connection.execute(insert(tables.user_workspace).on_conflict_do_nothing(), rows)
 
 
-def _safe_modes(connection: Connection, pairs: list[tuple[str, str]]) -> dict[tuple[str, str], SafeModes]:
-    """Return the flags in each pair's live library entry of the highest graph version."""
-    library = tables.library_agent
+def _library(
+    connection: Connection, library: Table, pairs: list[tuple[str, str]]
+) -> dict[tuple[str, str], LibraryFacts]:
+    """Return what each pair's live library entry of the highest graph version says."""
+    later = [library.c[name] for name in ("organization_id", "team_id") if name in library.c]
     query = (
-        select(library.c.user_id, library.c.agent_graph_id, library.c.settings)
+        select(library.c.user_id, library.c.agent_graph_id, library.c.settings, *later)
         .where(
             tuple_(library.c.user_id, library.c.agent_graph_id).in_(pairs),
             library.c.is_deleted.is_(False),
@@ -108,4 +121,7 @@ def _safe_modes(connection: Connection, pairs: list[tuple[str, str]]) -> dict[tu
         )
         .order_by(library.c.agent_graph_version)
     )
-    return {(row.user_id, row.agent_graph_id): SafeModes.of_settings(row.settings) for row in connection.execute(query)}
+    return {
+        (user_id, graph_id): LibraryFacts(SafeModes.of_settings(settings), *tenancy)
+        for user_id, graph_id, settings, *tenancy in connection.execute(query)
+    }

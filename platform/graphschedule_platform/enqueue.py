@@ -28,12 +28,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from graphschedule.errors import InvalidValueError
 from graphschedule.outcomes import Outcome
 from sqlalchemy.exc import DataError
 
 from graphschedule_platform import ledger
 from graphschedule_platform.admission import admit
-from graphschedule_platform.errors import TransientError
+from graphschedule_platform.errors import PlatformUnsupportedError, TransientError
 from graphschedule_platform.fires import Fire, FireResult, Results
 from graphschedule_platform.ledger import Record
 
@@ -74,6 +75,11 @@ class Enqueuer:
 
         Nothing that one fire or the world outside can do wrong is raised: it is that fire's outcome, and on record
         in the ledger as far as this can be reached.
+
+        Raises:
+            InvalidValueError: a setting cannot be used.
+            PlatformUnsupportedError: the database is not one that we can work with.
+
         """
         distinct = list({fire.id: fire for fire in fires}.values())
         results: Results = {}
@@ -101,6 +107,8 @@ class Enqueuer:
                 return results
         except TransientError as error:
             return self._record(fires, Outcome.TRANSIENT, str(error))
+        except (InvalidValueError, PlatformUnsupportedError):  # a setting or the database, whatever the fires
+            raise
         except Exception as error:
             if len(fires) == 1:
                 return self._blame(fires, error)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from graphschedule.slots import Slot
+
     from graphschedule_platform.context import RunContext
     from graphschedule_platform.verdict import ExecutionRequest, Verdict
 
@@ -101,14 +103,32 @@ def queue_message(execution_id: str, request: ExecutionRequest, verdict: Verdict
             "graph_version": verdict.graph_version,
             "node_id": None,
             "node_exec_id": None,
-            "human_in_the_loop_safe_mode": context.safe_modes.human_in_the_loop,
-            "sensitive_action_safe_mode": context.safe_modes.sensitive_action,
+            "human_in_the_loop_safe_mode": context.library.safe_modes.human_in_the_loop,
+            "sensitive_action_safe_mode": context.library.safe_modes.sensitive_action,
             "dry_run": False,
             "user_timezone": context.user_timezone,
             "root_execution_id": execution_id,
             "parent_execution_id": None,
             "workspace_id": context.workspace_id,
             "session_id": None,
-        },
+        }
+        | _tenancy(context),
     }
     return json.dumps(entry, separators=(",", ":"))
+
+
+def _tenancy(context: RunContext) -> Row:
+    """Return the members of newer releases (C §2.9) that are known."""
+    members = {"organization_id": context.library.organization_id, "team_id": context.library.team_id}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def later_columns(slot: Slot, context: RunContext) -> Row:
+    """Return the values of the execution's columns that only newer releases have (C §1.4)."""
+    return {
+        "trigger_source": "schedule",
+        "trigger_ref": slot.key,
+        "schedule_id": slot.schedule_uid,
+        "organization_id": context.library.organization_id,
+        "team_id": context.library.team_id,
+    }
