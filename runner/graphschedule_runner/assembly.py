@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from graphschedule_platform import catalogue, database, stores
 from graphschedule_platform.delivery import Delivery
+from graphschedule_platform.probe import probe
 from graphschedule_platform.validate import validate_many
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from graphschedule_platform.admission import Judge
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from graphschedule_runner.settings import Settings
 
@@ -20,6 +24,23 @@ if TYPE_CHECKING:
 def engine(settings: Settings) -> Engine:
     """Return an engine of the platform's database."""
     return database.engine(settings.database_url, pool_size=settings.pool_size)
+
+
+@contextmanager
+def transaction(settings: Settings) -> Iterator[Connection]:
+    """Give a transaction on the platform's database, once it is known to be one.
+
+    Raises:
+        PlatformUnsupportedError: it is not one that we can work with.
+
+    """
+    made = engine(settings)
+    try:
+        with made.begin() as connection:
+            probe(connection)
+            yield connection
+    finally:
+        made.dispose()
 
 
 def judge(settings: Settings) -> Judge:

@@ -25,12 +25,8 @@ _COLUMNS = ("schedule", "slot", "executionId", "status", "createdAt", "inputs")
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Print the executions, newest first; return 0."""
-    engine = assembly.engine(settings)
-    try:
-        with engine.begin() as connection:
-            rows = connection.execute(_query(options.schedule).limit(options.limit)).mappings().all()
-    finally:
-        engine.dispose()
+    with assembly.transaction(settings) as connection:
+        rows = connection.execute(_query(options.schedule).limit(options.limit)).mappings().all()
     executions = [_members(row) for row in rows]
     if options.output == "json":
         say(json.dumps(executions, indent=2))

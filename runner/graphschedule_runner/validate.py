@@ -21,12 +21,8 @@ _UNCHECKED = "credentials judged by their shape only, for ENCRYPTION_KEY is not 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Print each verdict; return 0 for a batch that was judged, else the exit code of the first refusal."""
     asked = list(requests.of_batch(options.batch) if options.batch else requests.of_schedules(options.filename))
-    engine = assembly.engine(settings)
-    try:
-        with engine.begin() as connection:
-            verdicts = assembly.judge(settings)(connection, asked)
-    finally:
-        engine.dispose()
+    with assembly.transaction(settings) as connection:
+        verdicts = assembly.judge(settings)(connection, asked)
     for request, verdict in zip(asked, verdicts, strict=True):
         say(json.dumps(_members(verdict)) if options.output == "json" else _text(request, verdict))
     refusals = [verdict.kind.outcome.exit_code for verdict in verdicts if not verdict.valid]
