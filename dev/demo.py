@@ -72,7 +72,8 @@ def install(target: Cluster, built: dict[str, Image]) -> None:
     }
     settings = [f"--set-string={name}={value}" for name, value in values.items()]
     chart = str(ROOT / "charts" / "graphschedule")
-    target.helm("upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--wait", "--timeout=5m", *settings)
+    target.helm("upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--timeout=5m", *settings)
+    _kubectl(target, "rollout", "status", f"deployment/{RELEASE}-operator", "--timeout=120s")
 
 
 def _namespace(target: Cluster) -> None:
