@@ -84,8 +84,8 @@ class UtcTimestamp(types.TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return timestamp(3) on PostgreSQL, ISO text elsewhere."""
-        plain = postgresql.TIMESTAMP(precision=3) if dialect.name == "postgresql" else DateTime()
-        return dialect.type_descriptor(plain)
+        # Not handed to `type_descriptor`, whose copy would lose the precision.
+        return postgresql.TIMESTAMP(precision=3) if dialect.name == "postgresql" else DateTime()
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - interface
         """Return the time to store."""
