@@ -53,13 +53,15 @@ class Cluster:
         self.loader(archive)
 
     def environment(self) -> dict[str, str]:
-        """Return the caller's environment, made to speak to this cluster and never through a proxy."""
+        """Return the caller's environment, made to speak to this cluster, directly and with fresh knowledge of it."""
         no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,198.18.0.0/15"]))
         path = f"{self.binaries}{os.pathsep}{os.environ.get('PATH', '')}"
         return {
             **os.environ,
             "PATH": path,
             "KUBECONFIG": str(self.kubeconfig),
+            # kubectl remembers an address's kinds for hours, and the next cluster may get the same address.
+            "KUBECACHEDIR": str(self.binaries.with_name("discovery")),
             "NO_PROXY": no_proxy,
             "no_proxy": no_proxy,
         }

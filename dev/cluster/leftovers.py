@@ -24,7 +24,7 @@ def remove(folder: Path, tag: str) -> None:
     """
     runtime = Path(node.runtime_folder(tag))
     _kill(_shims(runtime))
-    _kill_cgroups(tag)
+    _kill_containers(node.containers(tag))
     _unmount(folder)
     _unmount(runtime)
     network.remove(tag)
@@ -57,23 +57,13 @@ def _kill(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=_PATIENCE_SECONDS)
 
 
-def _kill_cgroups(tag: str) -> None:
-    """Kill every process in the cluster's cgroup, in each hierarchy that has it, and remove the cgroup."""
-    roots = [path for path in (_CGROUPS / tag, *_CGROUPS.glob(f"*/{tag}")) if path.is_dir()]
-    _kill([process for root in roots for process in _members(root)])
-    for root in roots:
-        for cgroup in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
-            _remove_cgroup(cgroup)
-        _remove_cgroup(root)
-
-
-def _members(root: Path) -> list[psutil.Process]:
-    found = []
-    for file in root.rglob("cgroup.procs"):
-        for pid in file.read_text().split():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found.append(psutil.Process(int(pid)))
-    return found
+def _kill_containers(ids: list[str]) -> None:
+    """Kill every process in the containers' cgroups, in each hierarchy, and remove the cgroups."""
+    cgroups = [path for name in ids for root in (_CGROUPS, *_CGROUPS.glob("*")) for path in root.glob(f"k8s.io/{name}")]
+    members = {pid for cgroup in cgroups for pid in (cgroup / "cgroup.procs").read_text().split()}
+    _kill([process for process in psutil.process_iter() if str(process.pid) in members])
+    for cgroup in cgroups:
+        _remove_cgroup(cgroup)
 
 
 def _remove_cgroup(path: Path) -> None:

@@ -43,6 +43,12 @@ def runtime_folder(tag: str) -> str:
     return f"/run/{tag}"
 
 
+def containers(tag: str) -> list[str]:
+    """Return the ids of the containers that containerd has begun and not removed, also after it crashed."""
+    bundles = Path(runtime_folder(tag)) / "containerd" / "io.containerd.runtime.v2.task" / "k8s.io"
+    return [bundle.name for bundle in bundles.glob("*")]
+
+
 def load_image(folder: Path, tag: str, archive: Path) -> None:
     """Import the images of an archive into containerd, where the kubelet finds them."""
     socket = f"{runtime_folder(tag)}/containerd.sock"
@@ -84,7 +90,7 @@ def _container_runtime(folder: Path, network: Network, tag: str) -> None:
 
 def _kubelet(folder: Path, network: Network, tag: str) -> None:
     config = folder / "kubelet.yaml"
-    config.write_text(yaml.safe_dump(kubelet_config(folder, runtime_folder(tag), tag)))
+    config.write_text(yaml.safe_dump(kubelet_config(folder, runtime_folder(tag))))
     programs.start(
         folder,
         network,
@@ -132,13 +138,17 @@ sandbox = "{_PAUSE}"
 restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
 
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+options = {{ Root = "{state}/runc" }}
+
 [plugins.'io.containerd.cri.v1.runtime'.cni]
 bin_dirs = ["/usr/lib/cni", "/opt/cni/bin"]
 conf_dir = "{folder / "cni"}"
 """
 
 
-def kubelet_config(folder: Path, state: str, tag: str) -> dict[str, object]:
+def kubelet_config(folder: Path, state: str) -> dict[str, object]:
     """Return the kubelet's configuration, made for a machine shared with others and either version of cgroups."""
     pki = folder / "pki"
     return {
@@ -155,9 +165,7 @@ def kubelet_config(folder: Path, state: str, tag: str) -> dict[str, object]:
         "containerRuntimeEndpoint": f"unix://{state}/containerd.sock",
         "podLogsDir": str(folder / "pods"),
         "volumePluginDir": str(folder / "volume-plugins"),
-        # All containers lie under one cgroup, by which the cluster's end finds them.
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{tag}",
         "cgroupsPerQOS": False,
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
