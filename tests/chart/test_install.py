@@ -75,6 +75,11 @@ class Release:
         """Run a Helm command on the release."""
         self.cluster.helm(verb, "graphschedule", *arguments, "--namespace", NAMESPACE, "--no-hooks")
 
+    def install(self, chart: Path = CHART, *arguments: str) -> None:
+        """Install the chart and wait until the API server serves GraphSchedules."""
+        self.helm("install", str(chart), *arguments)
+        self.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
+
     def short_names(self) -> list[str]:
         """Return the CRD's short names, which stand for whatever a version of it changes."""
         crd: Manifest = yaml.safe_load(self.cluster.kubectl("get", "crd", CRD, "--output", "yaml"))
@@ -165,7 +170,7 @@ def test_restricted_namespace_would_refuse_a_pod_of_less_care(api_server: Cluste
 def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Release, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump(TWO_NAMESPACES))
-    release.helm("install", str(CHART), "--values", str(values))
+    release.install(CHART, "--values", str(values))
     group, events = labels.GROUP, "events.k8s.io"
     work = [
         *((verb, group, "graphschedules", "") for verb in ("get", "list", "watch")),
@@ -188,8 +193,7 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
 
 
 def test_operator_does_its_work_with_the_rights_of_its_account(release: Release, helm: Helm, tmp_path: Path) -> None:
-    release.helm("install", str(CHART))
-    release.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    release.install()
     container = helm.render().one("Deployment")["spec"]["template"]["spec"]["containers"][0]
     log = tmp_path / "operator.log"
     settings = environment(container) | {"GRAPHSCHEDULE_PORT": "0", "KUBECONFIG": str(as_account(release, tmp_path))}
@@ -198,7 +202,7 @@ def test_operator_does_its_work_with_the_rights_of_its_account(release: Release,
         for change, state in (("true", "Suspended"), ("false", "Ready")):
             release.cluster.kubectl("patch", *SCHEDULE, "--type=merge", f'--patch={{"spec":{{"suspend":{change}}}}}')
             reason = '{.status.conditions[?(@.type=="Ready")].reason}'
-            release.cluster.kubectl("wait", *SCHEDULE, f"--for=jsonpath={reason}={state}", "--timeout=30s")
+            release.cluster.kubectl("wait", *SCHEDULE, f"--for=jsonpath={reason}={state}", "--timeout=60s")
         release.cluster.kubectl("delete", *EXAMPLE)
     assert "orbidden" not in log.read_text()
 
@@ -210,25 +214,24 @@ def test_an_upgrade_brings_the_crd_along(release: Release, tmp_path: Path) -> No
     crd = yaml.safe_load(file.read_text())
     crd["spec"]["names"]["shortNames"] = ["old"]
     file.write_text(yaml.safe_dump(crd))
-    release.helm("install", str(old))
+    release.install(old)
     assert release.short_names() == ["old"]
     release.helm("upgrade", str(CHART))
     assert release.short_names() == ["gs"]
 
 
 def test_an_uninstall_keeps_schedules_and_data_for_the_next_install(release: Release) -> None:
-    release.helm("install", str(CHART))
-    release.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    release.install()
     release.cluster.kubectl("apply", *EXAMPLE)
     release.helm("uninstall")
     release.cluster.kubectl("get", "pvc", "graphschedule-data", "--namespace", NAMESPACE)
     with pytest.raises(ClusterError, match="not found"):
         release.cluster.kubectl("get", "deployment", OPERATOR, "--namespace", NAMESPACE)
-    release.helm("install", str(CHART))
+    release.install()
     release.cluster.kubectl("get", *EXAMPLE)
 
 
 def test_an_uninstall_takes_the_crd_along_when_told_so(release: Release) -> None:
-    release.helm("install", str(CHART), "--set", "crds.keep=false")
+    release.install(CHART, "--set", "crds.keep=false")
     release.helm("uninstall")
-    release.cluster.kubectl("wait", "--for=delete", f"crd/{CRD}", "--timeout=30s")
+    release.cluster.kubectl("wait", "--for=delete", f"crd/{CRD}", "--timeout=60s")
