@@ -251,6 +251,7 @@ def _environment(settings: Settings) -> list[dict[str, Any]]:
             for name, (secret, key) in secrets.items()
             if secret
         ),
+        *settings.runner_extra_env,
     ]
 
 

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     runner_resources: dict[str, Any] = Field(
         default_factory=dict, description="Of the runner's container, as in a pod."
     )
+    runner_extra_env: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Further variables of the runner's container, as in a pod."
+    )
 
     data_claim: str | None = Field(default=None, description="PersistentVolumeClaim of the embedded SQLite database.")
     database_secret_name: str | None = Field(

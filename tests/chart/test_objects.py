@@ -215,6 +215,7 @@ def test_runner_settings_reach_the_operator(helm: Helm) -> None:
     values = EVERYTHING | {
         "runner": {
             "image": {"repository": "example.org/runner", "tag": "1.10", "pullPolicy": "Always"},
+            "extraEnv": [{"name": "ENABLE_CREDIT", "value": "true"}],
             "resources": {"requests": {"cpu": "10m"}, "limits": {"memory": "99Mi"}},
         }
     }
@@ -222,6 +223,7 @@ def test_runner_settings_reach_the_operator(helm: Helm) -> None:
     assert settings.runner_image == "example.org/runner:1.10"
     assert settings.runner_image_pull_policy == "Always"
     assert settings.runner_image_pull_secrets == ({"name": "registry"},)
+    assert settings.runner_extra_env == ({"name": "ENABLE_CREDIT", "value": "true"},)
     assert settings.runner_resources == {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "99Mi"}}
 
 

@@ -91,6 +91,8 @@ capabilities:
   value: {{ include "graphschedule.runnerServiceAccount" . | quote }}
 - name: GRAPHSCHEDULE_RUNNER_RESOURCES
   value: {{ toJson .Values.runner.resources | quote }}
+- name: GRAPHSCHEDULE_RUNNER_EXTRA_ENV
+  value: {{ toJson .Values.runner.extraEnv | quote }}
 {{- if .Values.database.embedded.enabled }}
 - name: GRAPHSCHEDULE_DATA_CLAIM
   value: {{ include "graphschedule.dataClaim" . | quote }}
