@@ -10,8 +10,6 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
     from graphschedule_platform.catalogue import BlockKind
 
 JsonValue = Any
@@ -90,19 +88,6 @@ class InputSchema:
             for name, schema in self.fields.items()
         }
         return {name: names for name, names in needs.items() if names}
-
-    @cached_property
-    def validator(self) -> Validator:
-        """The JSON Schema validator of the whole input."""
-        return schema_validator(self.document)
-
-
-def schema_validator(document: JsonObject) -> Validator:
-    """Return a validator that checks no formats (C §2.12) and fetches no references."""
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
-
-    return Draft202012Validator(document, registry=Registry())
 
 
 def _field_name(discriminator: JsonValue) -> str | None:

@@ -11,7 +11,7 @@ from graphschedule_platform.validation.refusal import RefusalError
 _DELIMITERS = re.compile(r"_\$_|_#_|_@_")
 _LIST, _MAP = "_$_", "_#_"
 
-MAX_INDEX = 100_000
+MAX_INDEX = 10_000
 """Largest list index we pad a list for; the platform has no limit but its memory."""
 
 

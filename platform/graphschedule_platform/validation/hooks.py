@@ -6,13 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from graphschedule_platform.catalogue import ORCHESTRATOR, BlockKind
-from graphschedule_platform.facts import Block, JsonObject, JsonValue, schema_validator
 from graphschedule_platform.validation.refusal import RefusalError
+from graphschedule_platform.validation.schema import violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from jsonschema.protocols import Validator
+    from graphschedule_platform.facts import Block, JsonObject, JsonValue
+
 
 _ARGUMENTS = {BlockKind.AGENT: ("inputs", "input_schema"), BlockKind.MCP_TOOL: ("tool_arguments", "tool_input_schema")}
 """For the blocks that take another's inputs: the fields that hold those inputs and their schema."""
@@ -44,8 +45,8 @@ def mismatch(block: Block, data: JsonObject) -> str | None:
     """Return how the data violates its schema, null members aside; None if it does not (C §2.4 step 5g)."""
     if block.kind in _ARGUMENTS:
         arguments, schema = _ARGUMENTS[block.kind]
-        return _violation(schema_validator(member_object(data, schema)), member_object(data, arguments))
-    return _violation(block.input.validator, {name: value for name, value in data.items() if value is not None})
+        return violation(member_object(data, schema), member_object(data, arguments))
+    return violation(block.input.document, {name: value for name, value in data.items() if value is not None})
 
 
 def member_object(data: JsonObject, name: str) -> JsonObject:
@@ -106,12 +107,3 @@ def _parts(entry: JsonObject, name: str) -> list[JsonObject]:
 
 def _ids(parts: Iterable[JsonObject], name: str) -> Iterator[str]:
     return (str(part[name]) for part in parts if part.get(name))
-
-
-def _violation(validator: Validator, data: JsonObject) -> str | None:
-    from jsonschema.exceptions import best_match
-
-    error = best_match(validator.iter_errors(data))
-    if error is None:
-        return None
-    return f"{error.message} (at {error.json_path})" if error.absolute_path else error.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def judge(
         masks = _compiled(credentials.masks(groups, request.credentials), request.nodes_input_masks)
         skipped = _check_nodes(examination, masks, store)
         inputs = _starting_inputs(examination, request.inputs, masks)
+        _check_storable(request)
     except RefusalError as refusal:
         return refused(refusal, graph.version, store)
     return Verdict(
@@ -144,3 +146,17 @@ def _starting_inputs(examination: Examination, inputs: JsonObject, masks: NodeIn
         node.id: starting_input(node, block, inbound.get(node.id, ()), inputs, masks.get(node.id, _NO_MASK))
         for node, block in examination.starting
     }
+
+
+def _check_storable(request: ExecutionRequest) -> None:
+    """Check that the database can hold what the request brings, so that no insert fails for it later.
+
+    Raises:
+        RefusalError: a value is no JSON: not a number, infinite, or a text that is no Unicode.
+
+    """
+    brought = (request.inputs, request.credentials, request.nodes_input_masks)
+    try:
+        json.dumps(brought, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError) as error:
+        raise RefusalError(f"The inputs cannot be stored: they must be JSON ({error})") from error

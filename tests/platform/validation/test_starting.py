@@ -265,14 +265,14 @@ REFUSED: list[tuple[str, Graph, Mapping[str, Any], NodeInputs, str]] = [
         graph(node("n", "AddToList", **{"list_$_x": "a"})),
         {},
         {},
-        "List index 'x' of a dynamic pin must be a whole number up to 100000",
+        "List index 'x' of a dynamic pin must be a whole number up to 10000",
     ),
     (
         "2.4-5d-index-beyond-reason",
-        graph(node("n", "AddToList", **{"list_$_100001": "a"})),
+        graph(node("n", "AddToList", **{"list_$_10001": "a"})),
         {},
         {},
-        "List index '100001' of a dynamic pin must be a whole number up to 100000",
+        "List index '10001' of a dynamic pin must be a whole number up to 10000",
     ),
     (
         "2.12-conversion-fails-outside-an-enumeration",
@@ -329,3 +329,11 @@ def test_the_facts_are_left_as_they_were() -> None:
     decide(asked)
 
     assert values == {"a": 1}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}])
+def test_inputs_that_no_database_can_hold_are_refused(value: object) -> None:
+    verdict = decide(graph(ENTRY), inputs={"elsewhere": value})
+
+    assert verdict.kind is VerdictKind.ERROR
+    assert verdict.message.startswith("The inputs cannot be stored: they must be JSON")
