@@ -173,6 +173,13 @@ def test_the_embedded_database_lies_on_the_claim(
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in pod["volumes"]
 
 
+def test_further_variables_reach_the_pod(make_schedule: MakeSchedule, settings: Settings, now: datetime) -> None:
+    variable = {"name": "ENABLE_CREDIT", "value": "true"}
+    schedule = make_schedule()
+    more = settings.model_copy(update={"runner_extra_env": (variable,)})
+    assert variable in pod_of(desired(schedule, accept(schedule, now), more))["spec"]["containers"][0]["env"]
+
+
 def test_equal_specs_have_equal_hashes_and_other_ones_others(
     make_schedule: MakeSchedule, settings: Settings, now: datetime
 ) -> None:
