@@ -31,7 +31,8 @@ def build(context: Path, dockerfile: Path, ref: str, archive: Path) -> None:
         base = f"--build-arg=BASE_IMAGE={_base()}"
         # The host's certificates, because the host's network may be one that only they can vouch for.
         trust = [f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"] if _CERTIFICATES.exists() else []
-        options = ["--isolation=chroot", "--network=host", *trust, base]
+        layers = f"--layers={_layers_are_cheap()}"
+        options = ["--isolation=chroot", "--network=host", layers, *trust, base]
         _buildah("build", *options, f"--file={dockerfile}", f"--tag={ref}", str(context))
         _buildah("push", ref, f"oci-archive:{archive}:{ref}")
         _buildah("rmi", ref)
@@ -57,6 +58,11 @@ def _pulled() -> bool:
         return subprocess.run(command, capture_output=True, check=False, timeout=_PULL_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
         return False
+
+
+def _layers_are_cheap() -> bool:
+    """Tell whether the storage keeps differences, so that the layer of the dependencies may stay for the next build."""
+    return _buildah("info", "--format={{.store.GraphDriverName}}").strip() == "overlay"
 
 
 def _make_base(ref: str) -> None:

@@ -29,7 +29,7 @@ class Image:
     """Its name with a tag that changes with its content; no registry has it."""
 
     archive: Path
-    """An OCI or Docker archive that carries the name: for `ctr images import`, `kind load image-archive` and the like."""
+    """An OCI or Docker archive that carries the name, for `ctr images import` and `kind load image-archive`."""
 
 
 def build(*names: str) -> dict[str, Image]:
