@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from graphschedule_platform import database, migrations
+from graphschedule_platform import database
 from graphschedule_platform.errors import PlatformUnsupportedError
 from graphschedule_platform.probe import KNOWN_NEWEST_MIGRATION, REQUIRED, missing_columns, probe
 from graphschedule_platform.tables import agent_graph_execution, library_agent
@@ -133,10 +133,3 @@ def test_the_database_is_asked_once_per_engine(platform_db: Engine) -> None:
         with platform_db.connect() as connection:
             probe(connection)
     assert len([statement for statement in statements if statement.startswith("SELECT")]) == 1
-
-
-def test_nothing_needed_is_missing_from_our_own_tables(platform_db: Engine) -> None:
-    with platform_db.connect() as connection:
-        migrated = migrations.pending(connection)
-        probe(connection)
-    assert not migrated

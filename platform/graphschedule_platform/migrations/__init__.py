@@ -2,6 +2,7 @@
 
 Two branches of Alembic revisions share one version table in our schema: `ledger`, and `standalone`. On a database that
 the platform owns only `ledger` is applied; nothing of the platform's is ever created, altered or dropped there.
+Revisions go forward only: undoing one would drop the record of what has run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -39,7 +41,7 @@ def upgrade(engine: Engine, standalone: bool | None = None) -> tuple[str, ...]:
 
     Raises:
         MigrationRefusedError: there are no platform tables and the database is not to be standalone, or our user may
-            not create our schema.
+            not create our schema, or a newer version of ours has upgraded the database.
         DatabaseUnavailableError: the database cannot be reached.
 
     """
@@ -51,6 +53,8 @@ def upgrade(engine: Engine, standalone: bool | None = None) -> tuple[str, ...]:
             for branch in branches:
                 command.upgrade(config, f"{branch}@head")
             return branches
+    except CommandError as error:
+        raise MigrationRefusedError(f"the database was upgraded by a newer version: {error}") from error
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _INSUFFICIENT_PRIVILEGE:
             raise
@@ -60,15 +64,11 @@ def upgrade(engine: Engine, standalone: bool | None = None) -> tuple[str, ...]:
         ) from error
 
 
-def pending(connection: Connection) -> bool:
-    """Return whether the ledger's newest migration is not applied yet."""
-    newest = ScriptDirectory.from_config(_config(connection)).get_revision(f"{LEDGER}@head")
-    return newest is None or newest.revision not in _applied(connection)
-
-
 def is_standalone(connection: Connection) -> bool:
     """Return whether the platform's tables in this database are ours: there is no platform beside us."""
-    return _has_branch(connection, STANDALONE)
+    applied = MigrationContext.configure(connection, opts=version_options(connection)).get_current_heads()
+    script = ScriptDirectory.from_config(_config(connection))
+    return any(STANDALONE in script.get_revision(revision).branch_labels for revision in applied)
 
 
 def _take_turn(connection: Connection) -> None:
@@ -80,7 +80,7 @@ def _take_turn(connection: Connection) -> None:
 def _branches(connection: Connection, standalone: bool | None) -> tuple[str, ...]:
     schema = database.schema_of(connection)
     existing = set(inspect(connection).get_table_names(schema=schema)) & set(tables.metadata.tables)
-    ours = _has_branch(connection, STANDALONE)
+    ours = is_standalone(connection)
     if existing and not ours:
         return (LEDGER,)
     if ours or (connection.dialect.name == "sqlite" if standalone is None else standalone):
@@ -89,15 +89,6 @@ def _branches(connection: Connection, standalone: bool | None) -> tuple[str, ...
         f"schema {schema!r} of database {connection.engine.url.database!r} holds none of the platform's tables: "
         f"name the platform's schema in DATABASE_URL (?schema=...), or ask for a standalone database"
     )
-
-
-def _has_branch(connection: Connection, branch: str) -> bool:
-    script = ScriptDirectory.from_config(_config(connection))
-    return any(branch in script.get_revision(applied).branch_labels for applied in _applied(connection))
-
-
-def _applied(connection: Connection) -> tuple[str, ...]:
-    return MigrationContext.configure(connection, opts=version_options(connection)).get_current_heads()
 
 
 def version_options(connection: Connection) -> dict[str, Any]:

@@ -71,10 +71,3 @@ def _notify_on_change() -> None:
         f"CREATE TRIGGER slot_notify AFTER INSERT OR UPDATE OR DELETE ON {_SCHEMA}.slot "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {_SCHEMA}.notify_slot()"
     )
-
-
-def downgrade() -> None:
-    """Drop the ledger."""
-    op.drop_table("slot", schema=_SCHEMA)
-    if op.get_context().dialect.name == "postgresql":
-        op.execute(f"DROP FUNCTION {_SCHEMA}.notify_slot()")

@@ -26,29 +26,15 @@ def upgrade() -> None:
     tables.metadata.create_all(connection, tables=_creatable(connection), checkfirst=False)
 
 
-def downgrade() -> None:
-    """Drop the tables and types."""
-    connection = op.get_bind()
-    tables.metadata.drop_all(connection)
-    if connection.dialect.name == "postgresql":
-        _search_platform_schema(connection)
-        for name in tables.ENUMS:
-            op.execute(f'DROP TYPE "{name}"')
-
-
 def _prepare_postgresql(connection: Connection) -> None:
     schema = schema_of(connection) or "public"
     if not sa.inspect(connection).has_schema(schema):
         connection.execute(sa.schema.CreateSchema(schema))
-    _search_platform_schema(connection)
+    # Types are created and found by their bare names until the end of the transaction.
+    path = f"{connection.dialect.identifier_preparer.quote_identifier(schema)}, public"
+    connection.execute(sa.text("SELECT set_config('search_path', :path, true)"), {"path": path})
     for name, labels in tables.ENUMS.items():
         op.execute(f'CREATE TYPE "{name}" AS ENUM ({", ".join(f"{label!r}" for label in labels)})')
-
-
-def _search_platform_schema(connection: Connection) -> None:
-    """Let the types be found and created by their bare names until the end of the transaction."""
-    path = connection.dialect.identifier_preparer.quote_identifier(schema_of(connection) or "public")
-    connection.execute(sa.text("SELECT set_config('search_path', :path, true)"), {"path": f"{path}, public"})
 
 
 def _creatable(connection: Connection) -> list[Table]:
