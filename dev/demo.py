@@ -90,13 +90,13 @@ def _show(target: Cluster, runner: Image) -> None:
         print(f"\n# {title}\n{_kubectl(target, *command)}", end="")
     listing = _run(target, runner, "list-executions", ["executions", "list", "--schedule", SCHEDULE])
     print(f"\n# Its executions in the queue\n{listing}", end="")
-    kubectl = f"kubectl --kubeconfig {target.kubeconfig} --namespace {NAMESPACE}"
     print(f"""
 # Look further
-  {kubectl} get gs,cronjobs,jobs,pods
-  {kubectl} describe gs {SCHEDULE}
-  {kubectl} logs --selector {OF_SCHEDULE}
-  {kubectl} create job --from=cronjob/{SCHEDULE} run-now
+  export KUBECONFIG={target.kubeconfig} PATH={target.binaries}:$PATH
+  kubectl --namespace {NAMESPACE} get gs,cronjobs,jobs,pods
+  kubectl --namespace {NAMESPACE} describe gs {SCHEDULE}
+  kubectl --namespace {NAMESPACE} logs --selector {OF_SCHEDULE}
+  kubectl --namespace {NAMESPACE} create job --from=cronjob/{SCHEDULE} run-now
 
 # Tear down
   make down""")
