@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dev.cluster.network import Network
-    from dev.cluster.pki import Authority
 
 # A program that shows each Debian package to be installed.
 _PACKAGES = {
@@ -57,8 +56,7 @@ def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
         with step(f"Starting the cluster {name} with one node"):
             return _start_with_node(name, folder)
     with step(f"Starting the control plane {name}"):
-        _, cluster = _start_control_plane(name, folder, network.LOOPBACK)
-        return cluster
+        return _start_control_plane(name, folder)
 
 
 def stop(folder: Path) -> None:
@@ -101,25 +99,31 @@ def _commands(*, kubelet: bool) -> tuple[str, ...]:
     return (*binaries.TOOLS, *binaries.CONTROL_PLANE, *(binaries.NODE if kubelet else ()))
 
 
-def _start_control_plane(name: str, folder: Path, net: Network) -> tuple[Authority, Cluster]:
-    authority = control_plane.start(folder, net)
-    cluster = _cluster(name, folder, net)
-    # Pods and Jobs are refused until the controller manager has made it.
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
-    return authority, cluster
+def _start_control_plane(name: str, folder: Path) -> Cluster:
+    control_plane.start(folder, network.LOOPBACK)
+    cluster = _cluster(name, folder, network.LOOPBACK)
+    _wait_for_default_account(cluster)
+    return cluster
 
 
 def _start_with_node(name: str, folder: Path) -> Cluster:
     mark = tag(folder)
     net = network.create(mark)
     storage.create(folder)
-    authority, cluster = _start_control_plane(name, folder, net)
+    authority = control_plane.start(folder, net)
     node.start(folder, net, authority, mark)
+    cluster = _cluster(name, folder, net)
     cluster.kubectl("apply", "-f", "-", input=storage.manifests(folder))
     cluster.kubectl("wait", "--for=create", f"node/{mark}", "--timeout=60s")
     cluster.kubectl("wait", "--for=condition=Ready", f"node/{mark}", "--timeout=60s")
+    _wait_for_default_account(cluster)
     programs.check(folder)
     return cluster
+
+
+def _wait_for_default_account(cluster: Cluster) -> None:
+    """Wait until the controller manager has begun: pods are refused before it has made this account."""
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
 
 
 def _cluster(name: str, folder: Path, net: Network) -> Cluster:
