@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import false, select, tuple_, union
@@ -63,8 +63,8 @@ class Heading:
 class Library:
     """The graphs that some requests name, and what ties users to them."""
 
-    headings: Mapping[str, Mapping[int, Heading]] = field(default_factory=dict)
-    access: Mapping[tuple[str, str], Access] = field(default_factory=dict)
+    headings: Mapping[str, Mapping[int, Heading]]
+    access: Mapping[tuple[str, str], Access]
 
     def find(self, graph_id: str, version: int | None) -> Heading | None:
         """Return the version asked for, or the highest if none is; `isActive` does not matter (C §2.1 step 1)."""
@@ -78,11 +78,15 @@ class Library:
 
 def load_library(connection: Connection, requests: Sequence[ExecutionRequest]) -> Library:
     """Return the graph versions, library entries and published versions that the requests turn on."""
-    graph_ids = {request.graph_id for request in requests}
+    graph_ids = {request.graph_id for request in requests if _is_possible(request.graph_id)}
     headings: dict[str, dict[int, Heading]] = defaultdict(dict)
     for heading in _headings(connection, graph_ids):
         headings[heading.id][heading.version] = heading
-    wanted = {(request.user_id, request.graph_id) for request in requests if request.graph_id in headings}
+    wanted = {
+        (request.user_id, request.graph_id)
+        for request in requests
+        if request.graph_id in headings and _is_possible(request.user_id)
+    }
     in_library = _library_versions(connection, wanted)
     published = _published_versions(connection, {graph_id for user_id, graph_id in wanted})
     access = {
@@ -92,6 +96,11 @@ def load_library(connection: Connection, requests: Sequence[ExecutionRequest]) -
         for user_id, graph_id in wanted
     }
     return Library(headings, access)
+
+
+def _is_possible(identifier: str) -> bool:
+    """Whether a database can hold the id: a NUL or a lone surrogate would fail the whole query."""
+    return identifier.isprintable()
 
 
 def _headings(connection: Connection, graph_ids: Iterable[str]) -> Iterator[Heading]:
@@ -272,7 +281,7 @@ def load_integrations(connection: Connection, user_ids: Iterable[str]) -> Mappin
     query = select(user.c.id, user.c.integrations)
     return {
         row.id: row.integrations
-        for ids in _chunks(user_ids)
+        for ids in _chunks(filter(_is_possible, user_ids))
         for row in connection.execute(query.where(user.c.id.in_(ids)))
     }
 

@@ -73,9 +73,12 @@ def system_credentials(text: str) -> tuple[StoredCredential, ...]:
         InvalidValueError: an entry has another form.
 
     """
-    entries = [entry.strip().split(":") for entry in text.split(",") if entry.strip()]
-    for entry in entries:
-        if len(entry) != len(StoredCredential.__slots__) or not all(entry):
-            remedy = "write provider:type:id, separated by commas"
-            raise InvalidValueError("SYSTEM_CREDENTIALS", ":".join(entry), remedy)
-    return (OLLAMA, *(StoredCredential(id=id_, provider=provider, type=kind) for provider, kind, id_ in entries))
+    return (OLLAMA, *(_system_credential(entry.strip()) for entry in text.split(",") if entry.strip()))
+
+
+def _system_credential(entry: str) -> StoredCredential:
+    provider, _, rest = entry.partition(":")
+    kind, _, credential_id = rest.partition(":")
+    if not (provider and kind and credential_id) or ":" in credential_id:
+        raise InvalidValueError("SYSTEM_CREDENTIALS", entry, "write provider:type:id, separated by commas")
+    return StoredCredential(credential_id, provider, kind)

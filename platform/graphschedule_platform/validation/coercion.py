@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
     from graphschedule_platform.facts import JsonObject, JsonValue
 
-_FOREIGN_FORMATS = frozenset({
-    "binary", "date", "date-time", "duration", "email", "ipv4", "ipv6", "password", "path", "time", "uri", "uuid",
-})  # fmt: skip
+_FOREIGN_FORMATS = {
+    "binary",
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "ipv4",
+    "ipv6",
+    "password",
+    "path",
+    "time",
+    "uri",
+    "uuid",
+}
 """Formats of string fields that are no string in Python: such a field is left as it is."""
 
 
@@ -50,7 +61,7 @@ def _type_of(schema: JsonObject) -> str:
 
     `any` fits every value; `foreign` types (models, literals, dates) fit no JSON value and are never converted to.
     """
-    if not schema.keys() - _HINTS:
+    if not schema.keys() & _TYPE_KEYWORDS:
         return "any"
     if "anyOf" in schema:
         return "union"
@@ -64,11 +75,8 @@ def _type_of(schema: JsonObject) -> str:
     return kind if kind in _CONVERSIONS else "foreign"
 
 
-_HINTS = frozenset({
-    "advanced", "auto_credentials", "default", "depends_on", "description", "examples", "hidden", "placeholder",
-    "secret", "title",
-})  # fmt: skip
-"""Members of a property schema that say nothing of its type."""
+_TYPE_KEYWORDS = {"allOf", "anyOf", "const", "enum", "oneOf", "type"}
+"""The members of a property schema that say anything of its type."""
 
 
 def fits(schema: JsonObject, value: JsonValue) -> bool:

@@ -66,8 +66,12 @@ def _mapped(mapping: Mapping[str, str], value: JsonValue) -> str:
 
 
 def _host(url: str) -> str:
+    """Return the host of a URL, with its port; the scheme may be left out."""
     address = url.strip("/ ")
-    return urlsplit(address if _SCHEME.match(address) else f"http://{address}").netloc
+    try:
+        return urlsplit(address if _SCHEME.match(address) else f"http://{address}").netloc
+    except ValueError as error:
+        raise RefusalError(f"{url!r:.120} is not a URL: {error}") from error
 
 
 def masks(groups: Groups, credentials: Mapping[str, JsonObject]) -> dict[str, dict[str, JsonValue]]:

@@ -92,6 +92,11 @@ def agent(node_id: str = "agent", **constants: object) -> Node:
             id="2.12-discriminator-is-an-object",
         ),
         pytest.param(
+            graph(node("x", "MCPTool", server_url="http://[bad")),
+            "'http://[bad' is not a URL: Invalid IPv6 URL",
+            id="2.3-discriminator-is-no-url",
+        ),
+        pytest.param(
             graph(node("x", "AgentInput")), "Node #x (AgentInputBlock) has no name", id="2.12-input-without-name"
         ),
         pytest.param(

@@ -280,6 +280,16 @@ def test_a_request_that_cannot_be_judged_harms_no_other(db: Connection, user: st
     assert verdicts[1].message == "The graph or its inputs are of a form that cannot be judged; the log has the details"
 
 
+@pytest.mark.parametrize("poison", ["\x00", "\ud800"])
+def test_an_id_that_no_database_can_hold_harms_no_other_request(db: Connection, user: str, poison: str) -> None:
+    graph = value_graph(db, user, "fine")
+
+    verdicts = judged(db, ask(graph), ask(graph, poison), ExecutionRequest(poison, user), cipher=KEY)
+
+    expected = [VerdictKind.VALID, VerdictKind.NOT_ACCESSIBLE, VerdictKind.GRAPH_NOT_FOUND]
+    assert kinds(verdicts) == expected
+
+
 def encrypted(*credentials: Mapping[str, Any]) -> str:
     return Fernet(KEY).encrypt(json.dumps({"credentials": credentials}).encode()).decode()
 
