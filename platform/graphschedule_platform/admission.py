@@ -147,6 +147,8 @@ def _settled(fire: Fire, claim: Claim) -> FireResult:
 
 def _refuse(connection: Connection, refused: Sequence[_Refused], now: datetime) -> Results:
     """Record refusals; a slot that somebody else has settled meanwhile is not refused any more."""
+    if not refused:
+        return {}
     recorded = ledger.record_many(connection, [one.record for one in refused], now)
     return {
         one.fire.id: one.result if one.fire.id in recorded else FireResult(one.fire, Outcome.ALREADY_ENQUEUED)

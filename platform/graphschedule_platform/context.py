@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from graphschedule_platform import tables
+from graphschedule_platform.dialects import insert
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -102,9 +102,8 @@ def _users_and_workspaces(connection: Connection, user_ids: list[str]) -> list[A
 
 def _create_workspaces(connection: Connection, user_ids: list[str], now: datetime) -> None:
     """Give each user a workspace, unless somebody else just did."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = [{"id": str(uuid.uuid4()), "user_id": user_id, "updated_at": now} for user_id in user_ids]
-    connection.execute(insert(tables.user_workspace).on_conflict_do_nothing(), rows)
+    connection.execute(insert(connection, tables.user_workspace).on_conflict_do_nothing(), rows)
 
 
 def _library(

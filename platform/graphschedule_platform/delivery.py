@@ -59,7 +59,8 @@ class Delivery:
         marked = ledger.mark_enqueued_many(connection, delivered, now)
         if marked:
             onboarding.count_runs(connection, Counter(delivered[id_] for id_ in marked), now, credit=self.credit)
-        ledger.record_many(connection, [_unsent(row, faults[row.id]) for row in waiting if row.id in faults], now)
+        if faults:
+            ledger.record_many(connection, [_unsent(row, faults[row.id]) for row in waiting if row.id in faults], now)
         return faults
 
     def _publish(self, connection: Connection, waiting: Sequence[SlotRow]) -> dict[str, str]:

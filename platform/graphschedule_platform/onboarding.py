@@ -10,12 +10,12 @@ import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from graphschedule_platform.dialects import insert
 from graphschedule_platform.tables import credit_transaction, user, user_balance, user_onboarding
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _create(connection: Connection, user_ids: list[str], now: datetime) -> None:
     rows = [{"id": str(uuid.uuid4()), "user_id": user_id, "updated_at": now} for user_id in user_ids]
-    connection.execute(_insert(connection)(user_onboarding).on_conflict_do_nothing(), rows)
+    connection.execute(insert(connection, user_onboarding).on_conflict_do_nothing(), rows)
 
 
 def _store(connection: Connection, progress: Mapping[str, Progress]) -> None:
@@ -165,7 +165,7 @@ def _pay(connection: Connection, user_id: str, step: str, now: datetime) -> None
     if connection.execute(granted).first():
         return
     balance = connection.execute(
-        _insert(connection)(user_balance)
+        insert(connection, user_balance)
         .values(user_id=user_id, balance=REWARD, updated_at=now)
         .on_conflict_do_update(
             index_elements=[user_balance.c.user_id],
@@ -183,7 +183,3 @@ def _pay(connection: Connection, user_id: str, step: str, now: datetime) -> None
             running_balance=balance,
         )
     )
-
-
-def _insert(connection: Connection) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphschedule.errors import InvalidValueError
 from graphschedule_platform import migrations, tables
+from graphschedule_platform.dialects import insert
 from graphschedule_platform.errors import MigrationRefusedError
-from sqlalchemy.dialects import postgresql, sqlite
 
 from graphschedule_runner import assembly
 from graphschedule_runner.console import read, say
@@ -91,6 +91,5 @@ def _write(connection: Connection, rows: list[tuple[Table, dict[str, Any]]]) -> 
             "this database belongs to a platform, which makes its graphs itself; a standalone one is made by "
             "graphschedule-runner db upgrade --standalone"
         )
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for table, row in rows:
-        connection.execute(insert(table).values(row).on_conflict_do_nothing())
+        connection.execute(insert(connection, table).values(row).on_conflict_do_nothing())
