@@ -35,10 +35,8 @@ def cluster() -> Cluster:
     kubeconfig = Path(os.environ[VARIABLE]).absolute()
     if not kubeconfig.is_file():
         raise ClusterError(f"{VARIABLE}: there is no file {kubeconfig}: name a kubeconfig, or unset the variable")
-    folder = cache.root() / "tools"
-    binaries.gather(binaries.TOOLS, folder)
     address = os.environ.get(_ADDRESS) or address_towards(yaml.safe_load(kubeconfig.read_text()))
-    found = Cluster(kubeconfig.stem, kubeconfig, address, folder, load_image)
+    found = Cluster(kubeconfig.stem, kubeconfig, address, _tools(), load_image)
     found.kubectl("get", "--raw", "/readyz")
     return found
 
@@ -65,3 +63,8 @@ def address_towards(kubeconfig: dict[str, list[dict[str, dict[str, str]]]]) -> s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((server.hostname, server.port or 443))
         return str(probe.getsockname()[0])
+
+
+def _tools() -> Path:
+    programs = cache.key(*(str(binaries.path(name)) for name in binaries.TOOLS))
+    return cache.entry("tools", programs, lambda folder: binaries.gather(binaries.TOOLS, folder / "bin")) / "bin"

@@ -56,7 +56,7 @@ def running(name: str) -> bool:
 def opened(name: str, folder: Path) -> Cluster:
     """Return the cluster whose kubeconfig lies in the folder."""
     address = host_address(platform.system(), run(["docker", "network", "inspect", "kind"]))
-    return Cluster(name, folder / "kubeconfig", address, folder / "bin", partial(_load, name))
+    return Cluster(name, folder / "kubeconfig", address, folder / "bin", partial(_load, name, folder))
 
 
 def create_command(name: str, folder: Path) -> list[str]:
@@ -66,9 +66,9 @@ def create_command(name: str, folder: Path) -> list[str]:
     return [kind, "create", "cluster", f"--name={_PREFIX}{name}", *options]
 
 
-def load_command(name: str, archive: Path) -> list[str]:
+def load_command(name: str, folder: Path, archive: Path) -> list[str]:
     """Return the command that gives an archive's images to the cluster's node."""
-    return [str(binaries.path("kind")), "load", "image-archive", str(archive), f"--name={_PREFIX}{name}"]
+    return [str(folder / "bin" / "kind"), "load", "image-archive", str(archive), f"--name={_PREFIX}{name}"]
 
 
 def host_address(system: str, networks: str) -> str:
@@ -84,5 +84,5 @@ def host_address(system: str, networks: str) -> str:
     return next(gateway for gateway in gateways if ":" not in gateway)
 
 
-def _load(name: str, archive: Path) -> None:
-    run(load_command(name, archive))
+def _load(name: str, folder: Path, archive: Path) -> None:
+    run(load_command(name, folder, archive))

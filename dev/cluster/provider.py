@@ -17,13 +17,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Provider = Literal["given", "kind", "local"]
+_WISH = "GRAPHSCHEDULE_CLUSTER"
 
 
-def choice(kubeconfig: str | None, *, docker: bool) -> Provider:
-    """Return the provider: a cluster named on purpose, else kind where Docker answers, else programs of our own."""
+def choice(kubeconfig: str | None, wish: str | None, *, docker: bool) -> Provider:
+    """Return the provider: a cluster named on purpose, else kind where Docker answers, else programs of our own.
+
+    `wish` takes one of the last two whatever the machine has.
+
+    Raises:
+        ClusterError: the wish names no such provider.
+
+    """
     if kubeconfig:
         return "given"
-    return "kind" if docker else "local"
+    if not wish:
+        return "kind" if docker else "local"
+    if wish not in {"kind", "local"}:
+        raise ClusterError(f"{_WISH}: {wish!r} is not valid: say 'kind' or 'local', or unset it")
+    return "kind" if wish == "kind" else "local"
 
 
 @contextmanager
@@ -111,7 +123,7 @@ def _root() -> Path:
 
 
 def _chosen() -> Provider:
-    return choice(os.environ.get(given.VARIABLE), docker=containers.available())
+    return choice(os.environ.get(given.VARIABLE), os.environ.get(_WISH), docker=containers.available())
 
 
 def _provider(name: str) -> str | None:
