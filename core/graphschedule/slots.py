@@ -14,7 +14,10 @@ from datetime import MAXYEAR, UTC, datetime
 from graphschedule.errors import InvalidValueError
 
 MANUAL_PREFIX = "manual:"
-_JOB_SUFFIX = re.compile(r"-(\d{7,11})$")
+_UNIX_MINUTES = re.compile(r"[0-9]{8}")
+_EARLIEST = datetime(2021, 4, 1, tzinfo=UTC)
+"""CronJobs of batch/v1 are younger. This, and the eight digits (until the year 2160), tell the controller's names from
+those that people end in a date (`-20260504`) or in Unix seconds."""
 _FIRST_YEAR = 1970
 _LAST_YEAR = MAXYEAR - 1
 
@@ -47,13 +50,14 @@ class Slot:
         """Return the slot of a Job as its pod sees it.
 
         The CronJob controller names a Job `<cronjob>-<unix minutes of the scheduled time>`
-        (kubernetes, pkg/controller/cronjob/utils.go, getJobName); any other name was chosen by a person.
+        (kubernetes, pkg/controller/cronjob/cronjob_controllerv2.go, getJobName); any other name was chosen by a person.
         """
-        prefix, suffix = job_name[: len(cronjob_name)], job_name[len(cronjob_name) :]
-        match = _JOB_SUFFIX.fullmatch(suffix) if prefix == cronjob_name else None
-        if match is None:
-            return cls.manual(schedule_uid, job_uid)
-        return cls.at(schedule_uid, datetime.fromtimestamp(int(match.group(1)) * 60, UTC))
+        suffix = job_name.removeprefix(f"{cronjob_name}-")
+        if suffix != job_name and _UNIX_MINUTES.fullmatch(suffix):
+            fire_time = datetime.fromtimestamp(int(suffix) * 60, UTC)
+            if fire_time >= _EARLIEST:
+                return cls.at(schedule_uid, fire_time)
+        return cls.manual(schedule_uid, job_uid)
 
     @property
     def execution_id(self) -> str:

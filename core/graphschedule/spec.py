@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from graphschedule.cron import MAX_LENGTH
+
 Id = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
 """A platform id. Upstream uses UUIDs; the pattern is that of a label value, since ids are used as labels."""
 
@@ -53,7 +55,7 @@ class GraphScheduleSpec(ApiModel):
     agent_name: str | None = Field(default=None, max_length=200, description="Name of the agent for people.")
     cron: str = Field(
         min_length=1,
-        max_length=200,
+        max_length=MAX_LENGTH,
         description="Five-field Unix cron expression: minute hour day-of-month month day-of-week; "
         "Sunday is 0 or 7, names and wrapping ranges such as fri-mon are allowed.",
     )

@@ -1,8 +1,9 @@
 """Cron expressions, time zones and fire times, as Kubernetes' CronJob controller takes them.
 
 The controller parses `spec.schedule` with robfig/cron v3.0.1 (`ParseStandard`) and walks it with that library's
-`SpecSchedule.Next`. Two rules follow. What the controller takes means here what it means there; and what Unix
-cron takes beyond that (mission M4) is rewritten into `Cron.canonical`, which the controller takes.
+`SpecSchedule.Next`. Two rules follow. What the controller takes means here what it means there, or is refused with a
+remedy (`@daily`, `TZ=`, `1,,2`, `*-5`). What Unix cron takes beyond that (mission M4) is rewritten into
+`Cron.canonical`, which the controller takes.
 
 Written                     Fires                           Why
 --------------------------  ------------------------------  ------------------------------------------------------
@@ -16,7 +17,7 @@ Written                     Fires                           Why
 `22-2/2`                    22, 0, 2                        steps count on through the wrap
 `*/7` (weekday)             Sunday                          0..6 by 7
 `3/2` (weekday)             Wed, Fri                        `n/step` runs to the last value, 6: the controller's rule
-`7/2` (weekday)             Sunday                          from 7, nothing follows within the week
+`7/2` (weekday)             as `0/2`                        a leading 7 is 0
 `?`                         as `*`                          the controller's rule, in any field
 `*/1`                       as `*`                          the controller's rule
 
@@ -27,8 +28,8 @@ In a clock's gap (the hour that daylight saving skips) a fire is skipped, in a f
 happens twice: Kubernetes' native behaviour.
 """
 
-from graphschedule.cron.grammar import parse
+from graphschedule.cron.grammar import MAX_LENGTH, parse
 from graphschedule.cron.schedule import Cron
 from graphschedule.cron.zones import time_zone
 
-__all__ = ["Cron", "parse", "time_zone"]
+__all__ = ["MAX_LENGTH", "Cron", "parse", "time_zone"]

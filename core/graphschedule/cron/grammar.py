@@ -9,6 +9,9 @@ from graphschedule.cron.fields import FIELDS, Field
 from graphschedule.cron.schedule import Cron
 from graphschedule.errors import InvalidValueError
 
+MAX_LENGTH = 200
+"""Characters of an expression, far more than a sensible one needs."""
+
 _ORDER = "minute hour day-of-month month weekday"
 _STARS = ("*", "?")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -63,6 +66,8 @@ def _cron(text: str) -> Cron:
 
 def _split(text: str) -> list[str]:
     """Return the five fields."""
+    if len(text) > MAX_LENGTH:
+        raise _Unusable(f"it has {len(text)} characters; write at most {MAX_LENGTH}")
     words = text.split()
     if not words:
         raise _Unusable(f"write five fields, {_ORDER}, such as 0 9 * * 1-5")
@@ -101,9 +106,9 @@ def _read_item(field: Field, item: str) -> tuple[set[int], bool]:
     if span in _STARS:
         return set(range(field.low, field.high + 1, step)), step == 1
     first, dash, last = span.partition("-")
-    start = _read_value(field, first, item)
+    start = _read_value(field, first, span)
     if dash:
-        return _between(field, start, _read_value(field, last, item), step), False
+        return _between(field, start, _read_value(field, last, span), step), False
     return _between(field, start, field.high if slash else start, step), False
 
 
@@ -122,23 +127,23 @@ def _read_step(field: Field, text: str) -> int:
     return int(text)
 
 
-def _read_value(field: Field, text: str, item: str) -> int:
+def _read_value(field: Field, text: str, span: str) -> int:
     if text.lower() in field.names:
         return field.low + field.names.index(text.lower())
     if not _NUMBER.fullmatch(text):
-        raise _Unusable(f"{field.name}: {_instead_of_word(field, text, item)}")
+        raise _Unusable(f"{field.name}: {_instead_of_word(field, text, span)}")
     value = int(text)
     if not field.low <= value <= field.high and value != field.closing:
         raise _Unusable(f"{field.name}: {value} is out of range; write {_allowed(field)}")
     return value
 
 
-def _instead_of_word(field: Field, text: str, item: str) -> str:
+def _instead_of_word(field: Field, text: str, span: str) -> str:
     for pattern, remedy in _DIALECTS:
-        if pattern.fullmatch(item):
+        if pattern.fullmatch(span):
             return remedy.format(allowed=_allowed(field))
     close = get_close_matches(text.lower(), field.names, n=1, cutoff=0.5) if text else []
-    return f"{item!r} is not understood; write {close[0] if close else _allowed(field)}"
+    return f"{span!r} is not understood; write {close[0] if close else _allowed(field)}"
 
 
 def _allowed(field: Field) -> str:

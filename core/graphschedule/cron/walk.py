@@ -4,6 +4,9 @@ This follows `SpecSchedule.Next` of robfig/cron v3.0.1 and Go's `time.Date`, the
 included: where the clock leaps over midnight, for instance, a walk from an earlier day may pass the whole day by.
 A next fire time is only worth showing if it is the one at which the controller fires, so a "better" answer would be
 a wrong one. The differential test (tests/core/test_cron_differential.py) holds the two together.
+
+One habit is not followed: where a zone leapt over a whole day to change sides of the date line, most lately in 2011,
+the controller's walk stands before that day for ever. This one steps over it.
 """
 
 from __future__ import annotations
@@ -57,7 +60,10 @@ class Walk:
     def _day(self) -> bool:
         while not self._cron.fires_on(self._wall):
             self._start_at(self._wall.replace(hour=0, minute=0, second=0))
+            before = self._utc
             self._go_to_wall(self._wall + _DAY)
+            if self._utc <= before:  # the calendar has no such day, as Samoa had no 30 December 2011
+                self._go(before + _DAY)
             if self._wall.hour > _NOON:  # midnight fell into a gap: the clock shows the evening before, or 1 o'clock
                 self._go(self._utc + (24 - self._wall.hour) * _HOUR)
             else:

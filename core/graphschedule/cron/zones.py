@@ -39,8 +39,7 @@ def _remedy(name: str) -> str:
     """Say what to write instead: names that end in the same city, or look alike."""
     spelled = {known.lower(): known for known in sorted(_names())}
     wanted = name.strip().lower().replace(" ", "_")
-    cities = [known for known in spelled if wanted and known.endswith(f"/{wanted}")]
-    alike = get_close_matches(wanted, spelled, n=2, cutoff=0.8)
-    close = [spelled[known] for known in dict.fromkeys(cities + alike)][:2]
-    write = " or ".join(close) if close else "a name such as Europe/Berlin, or leave the field out for UTC"
+    same_city = [known for known in spelled if known == wanted or (wanted and known.endswith(f"/{wanted}"))]
+    close = [spelled[known] for known in same_city or get_close_matches(wanted, spelled, n=2, cutoff=0.8)]
+    write = " or ".join(close[:2]) if close else "a name such as Europe/Berlin, or leave the field out for UTC"
     return f"it is not the name of an IANA time zone; write {write}"
