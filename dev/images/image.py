@@ -37,20 +37,26 @@ def build(*names: str) -> dict[str, Image]:
     return {name: _image(name) for name in names or NAMES}
 
 
+def reference(name: str, root: Path = _ROOT) -> str:
+    """Return the name of the image that the repository at `root` makes, with a key of its content as the tag."""
+    files = _sources(name, root)
+    content = cache.key(*(part for file in files for part in (str(file), (root / file).read_bytes())))
+    return f"localhost/graphschedule-{name}:{content}"
+
+
 def _image(name: str) -> Image:
-    content = cache.key(*(part for file in _sources(name) for part in (str(file), (_ROOT / file).read_bytes())))
-    ref = f"localhost/graphschedule-{name}:{content}"
-    folder = cache.entry("images", f"{name}-{content}", functools.partial(_build, name, ref))
-    return Image(ref, folder / "image.tar")
+    ref = reference(name)
+    entry = f"{name}-{ref.rpartition(':')[2]}"
+    return Image(ref, cache.entry("images", entry, functools.partial(_build, name, ref)) / "image.tar")
 
 
-def _sources(name: str) -> Iterator[Path]:
+def _sources(name: str, root: Path) -> Iterator[Path]:
     """Return what the image's Dockerfile copies, and itself, relative to the repository's root."""
     yield from (Path(".dockerignore"), Path("dev/images/build.lock"))
     for room in ("core", "platform", name):
-        for file in sorted((_ROOT / room).rglob("*")):
+        for file in sorted((root / room).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
-                yield file.relative_to(_ROOT)
+                yield file.relative_to(root)
 
 
 def _build(name: str, ref: str, folder: Path) -> None:
