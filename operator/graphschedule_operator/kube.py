@@ -53,6 +53,7 @@ class Resource:
     """One kind, as its URLs spell it."""
 
     api: str
+    kind: str
     plural: str
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
@@ -61,9 +62,9 @@ class Resource:
         return "/".join(part for part in (f"/apis/{self.api}", scope, self.plural, name, subresource) if part)
 
 
-SCHEDULES = Resource(labels.API_VERSION, labels.PLURAL)
-CRONJOBS = Resource("batch/v1", "cronjobs")
-EVENTS = Resource("events.k8s.io/v1", "events")
+SCHEDULES = Resource(labels.API_VERSION, labels.KIND, labels.PLURAL)
+CRONJOBS = Resource("batch/v1", "CronJob", "cronjobs")
+EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 
 
 def login() -> kopf.ConnectionInfo:
@@ -111,10 +112,11 @@ class Kube:
         self, resource: Resource, namespace: str | None, *, selector: str, chunk: int
     ) -> AsyncIterator[tuple[list[Object], int]]:
         """Yield pages of all objects of a namespace (None: of all), each with the version of the whole list."""
+        told_once = {"apiVersion": resource.api, "kind": resource.kind}
         params = {"limit": str(chunk), "labelSelector": selector}
         while True:
             page = await self._request("GET", resource.path(namespace), resource.plural, params=params)
-            yield page["items"], version_of(page)
+            yield [told_once | item for item in page["items"]], version_of(page)
             following = page["metadata"].get("continue")
             if not following:
                 return

@@ -71,5 +71,5 @@ class Sweep:
                 versions.append(version)
                 for item in page:
                     listed.add(key_of(item))
-                    found |= cache.put({"apiVersion": resource.api, **item})
+                    found |= cache.put(item)
         return found | cache.prune(listed, min(versions))
