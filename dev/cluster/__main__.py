@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from dev.cluster import provider
-from dev.cluster.cluster import ClusterError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _COMMANDS[options.command](options)
-    except (ClusterError, RuntimeError) as error:
+    except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ClusterError(Exception):
+class ClusterError(RuntimeError):
     """A cluster cannot be had, or refused a command; `str()` of it tells a person what to do about it."""
 
 

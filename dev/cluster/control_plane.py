@@ -86,6 +86,7 @@ def _api_server(folder: Path, network: Network, etcd_port: int, port: int) -> li
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-cluster-ip-range={SERVICES}",
         "--authorization-mode=Node,RBAC",
+        "--allow-privileged",
         f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         f"--kubelet-client-certificate={pki / 'admin.crt'}",
         f"--kubelet-client-key={pki / 'admin.key'}",

@@ -20,9 +20,11 @@ _PATIENCE_SECONDS = 10.0
 def remove(folder: Path, tag: str) -> None:
     """End the cluster's containers and their shims; undo its mounts, network, cgroups and links.
 
-    Everything is optional: after a crash any part may be missing.
+    The folder of the runtime is made first and removed last; in between, any part may be missing after a crash.
     """
     runtime = Path(node.runtime_folder(tag))
+    if not runtime.exists():
+        return
     _kill(_shims(runtime))
     _kill_containers(node.containers(tag))
     _unmount(folder)
@@ -31,7 +33,7 @@ def remove(folder: Path, tag: str) -> None:
     for link in _LOG_LINKS.glob("*"):
         if link.is_symlink() and link.readlink().is_relative_to(folder):
             link.unlink()
-    shutil.rmtree(runtime, ignore_errors=True)
+    shutil.rmtree(runtime)
 
 
 def mounts_under(folder: Path, table: str) -> list[str]:

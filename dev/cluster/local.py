@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev import cache, packages, processes
@@ -14,8 +15,6 @@ from dev.cluster.cluster import Cluster, ClusterError
 from dev.progress import step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dev.cluster.network import Network
 
 # A program that shows each Debian package to be installed.
@@ -36,7 +35,7 @@ def build(*, kubelet: bool) -> None:
     for name in _commands(kubelet=kubelet):
         binaries.path(name)
     if kubelet:
-        check_machine(platform.system(), os.geteuid())
+        check_machine(platform.system(), os.geteuid(), _cgroup_controllers())
         missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
         if missing:
             packages.install(*missing)
@@ -62,8 +61,7 @@ def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
 def stop(folder: Path) -> None:
     """End all that `start` began, whatever is left of it, also after a crash; keep the logs."""
     processes.stop_all(programs.records(folder))
-    if os.geteuid() == 0:
-        leftovers.remove(folder, tag(folder))
+    leftovers.remove(folder, tag(folder))
 
 
 def running(folder: Path) -> bool:
@@ -87,12 +85,24 @@ def tag(folder: Path) -> str:
     return f"gs-{cache.key(str(folder))[:8]}"
 
 
-def check_machine(system: str, user: int) -> None:
+def check_machine(system: str, user: int, controllers: set[str]) -> None:
     """Raise `ClusterError` with the remedy if this machine cannot run containers without an engine."""
     if system != "Linux":
         raise ClusterError(f"pods need Linux, and this is {system}: start a Docker engine, in which kind runs")
     if user != 0:
         raise ClusterError("pods without a container engine need root: run as root, or start a Docker engine")
+    missing = {"cpu", "memory", "pids"} - controllers
+    if missing:
+        raise ClusterError(
+            f"pods need the cgroup controllers {', '.join(sorted(missing))}: mount them on /sys/fs/cgroup"
+        )
+
+
+def _cgroup_controllers() -> set[str]:
+    """Return the names of this machine's controllers: a list in version 2 of cgroups, folders in version 1."""
+    root = Path("/sys/fs/cgroup")
+    unified = root / "cgroup.controllers"
+    return set(unified.read_text().split()) if unified.exists() else {path.name for path in root.glob("*")}
 
 
 def _commands(*, kubelet: bool) -> tuple[str, ...]:
@@ -108,6 +118,7 @@ def _start_control_plane(name: str, folder: Path) -> Cluster:
 
 def _start_with_node(name: str, folder: Path) -> Cluster:
     mark = tag(folder)
+    Path(node.runtime_folder(mark)).mkdir()
     net = network.create(mark)
     storage.create(folder)
     authority = control_plane.start(folder, net)

@@ -69,10 +69,11 @@ def keep_up(name: str, *, kubelet: bool = True) -> Cluster:
     if _chosen() == "given":
         return given.cluster()
     with _held(name):
-        if _kept(name) and _running(name):
+        mode = "node" if kubelet else "control plane"
+        if _kept(name) == mode and _running(name):
             return opened(name)
         cluster = _start(name, kubelet=kubelet)
-        (folder(name) / "kept").touch()
+        (folder(name) / "kept").write_text(mode)
         return cluster
 
 
@@ -127,8 +128,7 @@ def _chosen() -> Provider:
 
 
 def _provider(name: str) -> str | None:
-    file = folder(name) / "provider"
-    return file.read_text() if file.exists() else None
+    return _note(name, "provider")
 
 
 def _running(name: str) -> bool:
@@ -138,8 +138,14 @@ def _running(name: str) -> bool:
     return kind.running(name) if provider == "kind" else local.running(folder(name))
 
 
-def _kept(name: str) -> bool:
-    return (folder(name) / "kept").exists()
+def _kept(name: str) -> str | None:
+    """Return how a cluster was left running on purpose, if it was."""
+    return _note(name, "kept")
+
+
+def _note(name: str, about: str) -> str | None:
+    file = folder(name) / about
+    return file.read_text() if file.exists() else None
 
 
 def _taken(held: ExitStack, name: str) -> bool:

@@ -71,11 +71,18 @@ def test_the_address_towards_a_cluster_is_this_machines_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "user", "remedy"), [("Darwin", 0, "start a Docker engine"), ("Linux", 1000, "run as root, or start")]
+    ("system", "user", "controllers", "remedy"),
+    [
+        ("Darwin", 0, {"cpu", "memory", "pids"}, "start a Docker engine"),
+        ("Linux", 1000, {"cpu", "memory", "pids"}, "run as root, or start a Docker engine"),
+        ("Linux", 0, {"cpu", "io"}, "need the cgroup controllers memory, pids: mount them"),
+    ],
 )
-def test_a_machine_that_cannot_run_pods_is_told_what_would_help(system: str, user: int, remedy: str) -> None:
+def test_a_machine_that_cannot_run_pods_is_told_what_would_help(
+    system: str, user: int, controllers: set[str], remedy: str
+) -> None:
     with pytest.raises(ClusterError, match=remedy):
-        local.check_machine(system, user)
+        local.check_machine(system, user, controllers)
 
 
 def test_staging_modules_are_read_from_kubernetes_own_module_file() -> None:
