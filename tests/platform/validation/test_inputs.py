@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from graphschedule_platform.verdict import NodeErrors, NodeInputs, VerdictKind
+from graphschedule_platform.verdict import NodeErrors, NodeInputs, Verdict, VerdictKind
 
 from tests.support.facts import BLOCKS, decide, graph, link, make_block, node, optional
 
@@ -224,6 +224,36 @@ def test_what_is_provided_is_no_error(asked: Graph, masks: NodeInputs) -> None:
     verdict = decide(asked, masks=given)
 
     assert (verdict.kind, verdict.message, verdict.node_errors) == (VerdictKind.VALID, "", {})
+
+
+def use(role: str, **part: object) -> Mapping[str, object]:
+    return {"role": role, "content": [part]}
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (TOOL_CALL[0], {"role": "tool", "tool_call_id": "call-1", "content": "sunny"}),
+        ({"type": "function_call", "call_id": "call-1"}, {"type": "function_call_output", "call_id": "call-1"}),
+        (use("assistant", type="tool_use", id="call-1"), use("user", type="tool_result", tool_use_id="call-1")),
+    ],
+    ids=["chat-completions", "responses", "messages"],
+)
+def test_a_conversation_is_due_when_its_tool_calls_are_answered(call: object, answer: object) -> None:
+    """2.12: in each of the shapes that language models' APIs give calls and answers."""
+
+    def asked(*history: object, **constants: object) -> Verdict:
+        return decide(graph(orchestrator(conversation_history=[*history], **constants)))
+
+    greeting = {"role": "user", "content": "hello"}
+    assert asked(greeting, call).node_errors == {"n": {"last_tool_output": REQUIRED}}
+    assert asked(call, answer, call).node_errors == {"n": {"last_tool_output": REQUIRED}}
+    assert asked(greeting, call, answer).valid
+    assert asked(call, last_tool_output="sunny").valid
+    # The field has a constant, which counts as provided; the starting node's own check still finds its turn due.
+    assert asked(call, answer, last_tool_output="sunny").message == (
+        "Input data missing or mismatch for `OrchestratorBlock`: missing input {'conversation_history'}"
+    )
 
 
 def test_a_string_discriminator_is_a_dependency() -> None:

@@ -31,18 +31,34 @@ NAMES = (
 )
 VALUES = st.sampled_from([None, "", "text", 3, True, [1], {"k": 1}, "Add"])
 GITHUB = {"id": "github-1", "provider": "github", "type": "api_key"}
+OPENAI = {"id": "openai-1", "provider": "openai", "type": "api_key"}
 CREDENTIALS = st.sampled_from([{}, {"github_api_key-oauth2_credentials": GITHUB}])
+SUITABLE = {
+    "credentials": OPENAI,
+    "operation": "Add",
+    "a": 1,
+    "b": 2,
+    "values": {"k": "v"},
+}
+"""Values for required fields that are no plain texts."""
 
 
 @st.composite
 def nodes(draw: st.DrawFn, prefix: str) -> list[Node]:
-    """Draw nodes with some of their blocks' fields set; input and output nodes have a name."""
+    """Draw nodes with some of their blocks' fields set, in half of the draws all that are required.
+
+    Input and output nodes have a name.
+    """
     made = []
+    complete = draw(st.booleans())
     for number, name in enumerate(draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5))):
         fields = sorted(BLOCKS[BLOCK_IDS[name]].input.fields.keys() - {"model"})
         constants: dict[str, Any] = draw(st.dictionaries(st.sampled_from(fields), VALUES, max_size=4))
+        if complete:
+            required = BLOCKS[BLOCK_IDS[name]].input.required
+            constants = {field: SUITABLE.get(field, "text") for field in sorted(required)}
         if "name" in fields:
-            constants["name"] = draw(st.sampled_from(["a", "b", "my_credentials"]))
+            constants["name"] = draw(st.sampled_from(["a", "b", "c" if complete else "my_credentials"]))
         each = node(f"{prefix}{number}", name, **constants)
         made.append(optional(each) if draw(st.booleans()) else each)
     return made
@@ -53,7 +69,7 @@ def graphs(draw: st.DrawFn, prefix: str = "n", depth: int = 1) -> Graph:
     """Draw a graph whose links join fields, backwards too, with sub-graphs."""
     made = draw(nodes(prefix))
     links = []
-    for _ in range(draw(st.integers(0, 4))):
+    for _ in range(draw(st.integers(0, 3))):
         source, sink = draw(st.sampled_from(made)), draw(st.sampled_from(made))
         outputs, inputs = sorted(BLOCKS[source.block_id].output_fields), sorted(BLOCKS[sink.block_id].input.fields)
         pin = draw(st.sampled_from(inputs)) + draw(st.sampled_from(["", "_#_k", "_$_0"]))

@@ -110,6 +110,11 @@ def agent(node_id: str = "agent", **constants: object) -> Node:
             id="2.12-numeric-input-name",
         ),
         pytest.param(graph(agent(input_schema=None)), "`input_schema` must be an object", id="2.12-null-input-schema"),
+        pytest.param(
+            graph(agent(input_schema={"required": None})),
+            "`input_schema.required` must be a list",
+            id="2.12-null-required-in-input-schema",
+        ),
         pytest.param(graph(agent(inputs=None)), "`inputs` must be an object", id="2.12-null-inputs"),
     ],
 )
