@@ -10,7 +10,6 @@ What makes the database unavailable (unreachable, wrong password, gone, too slow
 from __future__ import annotations
 
 import re
-import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -60,15 +59,6 @@ _LIBPQ_PARAMETERS = {
     "target_session_attrs",
 }
 """What of the URL's query goes to the driver. Prisma's other parameters mean nothing here and are ignored."""
-
-_SQLITE_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-}
 
 
 @dataclass(frozen=True)
@@ -145,7 +135,7 @@ def engine(url: str, *, pool_size: int | None = None) -> Engine:
         execution_options={"schema_translate_map": {None: target.schema} if postgresql else {ledger.SCHEMA: None}},
         **({"use_native_hstore": False} if postgresql else {}),
     )
-    event.listen(made, "handle_error", _unavailable_at(target.place), retval=True)
+    event.listen(made, "handle_error", _unavailable_at(target), retval=True)
     if target.pooled:
         event.listen(made, "connect", _use_utc)
     if not postgresql:
@@ -209,22 +199,35 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _unavailable_at(place: str) -> Callable[[ExceptionContext], DatabaseUnavailableError | None]:
+def _unavailable_at(target: Target) -> Callable[[ExceptionContext], DatabaseUnavailableError | None]:
+    is_unavailable = _sqlite_is_unavailable if target.schema is None else _postgresql_is_unavailable
+
     def translate(context: ExceptionContext) -> DatabaseUnavailableError | None:
         error = context.original_exception
-        if context.is_pre_ping or not (context.is_disconnect or _is_unavailable(error)):
+        if context.is_pre_ping or not (context.is_disconnect or is_unavailable(error)):
             return None
-        return DatabaseUnavailableError(f"database {place} is not available: {_cause(error)}")
+        return DatabaseUnavailableError(f"database {target.place} is not available: {_cause(error)}")
 
     return translate
 
 
-def _is_unavailable(error: BaseException) -> bool:
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_UNAVAILABLE
+def _postgresql_is_unavailable(error: BaseException) -> bool:
     import psycopg
 
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def _sqlite_is_unavailable(error: BaseException) -> bool:
+    import sqlite3
+
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+    }
 
 
 def _cause(error: BaseException) -> str:

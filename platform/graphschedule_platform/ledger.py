@@ -68,6 +68,7 @@ from sqlalchemy import (
 )
 
 from graphschedule_platform.column_types import Json, UtcTimestamp, utc_milliseconds, without_control_characters
+from graphschedule_platform.dialects import insert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ CHANNEL = "graphschedule_slot"
 _NEXT_REVISION = "(SELECT coalesce(max(revision), 0) + 1 FROM slot)"
 """On SQLite writers take turns (`BEGIN IMMEDIATE`), so counting up is in the order of commits."""
 
-_UNFINISHED = "claimed_at IS NOT NULL AND state IN ('claimed', 'failed')"
+_UNFINISHED = text("claimed_at IS NOT NULL AND state IN ('claimed', 'failed')")
 """The execution's rows are written, and its message is not known to be in the queue."""
 
 metadata = MetaData()
@@ -116,19 +117,12 @@ slot_table = Table(
     UniqueConstraint("schedule_uid", "slot", name="slot_schedule_uid_slot_key"),
     CheckConstraint("state IN ('claimed', 'enqueued', 'skipped', 'failed', 'missed')", name="slot_state_check"),
     Index("slot_revision_idx", "revision"),
-    Index(
-        "slot_unfinished_idx",
-        "updated_at",
-        postgresql_where=text(_UNFINISHED),
-        sqlite_where=text(_UNFINISHED),
-    ),
+    Index("slot_unfinished_idx", "updated_at", postgresql_where=_UNFINISHED),
     schema=SCHEMA,
 )
 """One row per slot. `id` is the slot's execution id, whether or not there is an execution yet."""
 
 _c = slot_table.c
-_unfinished: ColumnElement[bool] = and_(_c.claimed_at.is_not(None), _c.state.in_([SlotState.CLAIMED, SlotState.FAILED]))
-
 _STANDING = (_c.id, _c.state, _c.attempts, _c.claimed_at)
 
 _BATCH = 10_000
@@ -259,7 +253,7 @@ def lock_unfinished(connection: Connection, ids: Collection[str]) -> list[SlotRo
         _slot_row(row)
         for batch in _batches(sorted(ids))
         for row in connection.execute(
-            select(slot_table).where(_c.id.in_(batch), _unfinished).order_by(_c.id).with_for_update()
+            select(slot_table).where(_c.id.in_(batch), _UNFINISHED).order_by(_c.id).with_for_update()
         )
     ]
 
@@ -279,7 +273,7 @@ def mark_enqueued_many(connection: Connection, ids: Collection[str], now: dateti
     return frozenset(
         id_
         for batch in _batches(sorted(ids))
-        for id_ in connection.scalars(enqueued.where(_c.id.in_(batch), _unfinished).returning(_c.id))
+        for id_ in connection.scalars(enqueued.where(_c.id.in_(batch), _UNFINISHED).returning(_c.id))
     )
 
 
@@ -324,7 +318,7 @@ def unfinished(connection: Connection, older_than: datetime, limit: int = 1000) 
     """
     query = (
         select(slot_table)
-        .where(_unfinished, _c.updated_at < older_than)
+        .where(_UNFINISHED, _c.updated_at < older_than)
         .order_by(_c.updated_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -409,21 +403,17 @@ def _insert(connection: Connection, rows: Mapping[str, Mapping[str, Any]]) -> po
     """
     names = [column.name for column in slot_table.columns if column.name != "revision"]
     document = literal(json.dumps(list(rows.values()), default=_timestamp), Text)
-    new: postgresql.Insert | sqlite.Insert
     members: list[ColumnElement[Any]]
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
         row_type: ColumnElement[Any] = literal_column(f"NULL::{SCHEMA}.slot")
         source = func.json_populate_recordset(row_type, cast(document, JSON)).table_valued(*names)
-        members, new = [source.c[name] for name in names], postgresql.insert(slot_table)
+        members = [source.c[name] for name in names]
     else:
-        from sqlalchemy.dialects import sqlite
-
         source = func.json_each(document).table_valued("value")
-        members, new = [source.c.value.op("->>")(name) for name in names], sqlite.insert(slot_table)
+        members = [source.c.value.op("->>")(name) for name in names]
     # Without WHERE, SQLite would take ON CONFLICT for the ON of a join.
-    return new.from_select([*names, "revision"], select(*members, _revision(connection)).where(true()))
+    given = select(*members, _revision(connection)).where(true())
+    return insert(connection, slot_table).from_select([*names, "revision"], given)
 
 
 def _timestamp(value: datetime) -> str:
