@@ -118,7 +118,7 @@ def output_fields(text: str) -> frozenset[str]:
 
 
 def _object_schema(text: str) -> JsonObject:
-    document = json.loads(text)
+    document: JsonObject = json.loads(text)
     properties = document.get("properties", {}) if isinstance(document, dict) else None
     if not isinstance(properties, dict) or not all(isinstance(schema, dict) for schema in properties.values()):
         raise ValueError("not a JSON Schema of an object")

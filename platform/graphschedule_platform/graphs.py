@@ -233,16 +233,16 @@ def _links(connection: Connection, graph_of: Mapping[str, Version]) -> Mapping[V
     return links
 
 
-def _link_columns() -> Select[tuple[str, str, str, str]]:
+def _link_columns() -> Select[str, str, str, str]:
     columns = agent_node_link.c
     return select(columns.agent_node_source_id, columns.source_name, columns.agent_node_sink_id, columns.sink_name)
 
 
-def _ending_at(node_ids: Sequence[str]) -> Select[tuple[str, str, str, str]]:
+def _ending_at(node_ids: Sequence[str]) -> Select[str, str, str, str]:
     return _link_columns().where(agent_node_link.c.agent_node_sink_id.in_(node_ids))
 
 
-def _starting_at(node_ids: Sequence[str]) -> Select[tuple[str, str, str, str]]:
+def _starting_at(node_ids: Sequence[str]) -> Select[str, str, str, str]:
     return _link_columns().where(agent_node_link.c.agent_node_source_id.in_(node_ids))
 
 
@@ -264,7 +264,7 @@ def load_blocks(connection: Connection, graphs: Iterable[Graph], catalogue: Cata
     return blocks
 
 
-def _block(row: Row[tuple[str, str, str, str]], catalogue: Catalogue) -> Block:
+def _block(row: Row[str, str, str, str], catalogue: Catalogue) -> Block:
     entry = catalogue[row.id]
     return Block(
         id=row.id,

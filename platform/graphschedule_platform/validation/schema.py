@@ -67,7 +67,7 @@ def certainly_valid(schema: JsonObject, value: JsonValue) -> bool:
     if "type" in schema and not _is_of_type(schema["type"], value):
         return False
     if "enum" in schema or "const" in schema:
-        return isinstance(value, str) and value in schema.get("enum", (value,)) and value == schema.get("const", value)
+        return isinstance(value, str) and value in schema.get("enum", [value]) and value == schema.get("const", value)
     if "anyOf" in schema and not any(certainly_valid(member, value) for member in schema["anyOf"]):
         return False
     if isinstance(value, dict):
@@ -77,7 +77,7 @@ def certainly_valid(schema: JsonObject, value: JsonValue) -> bool:
     return True
 
 
-def _is_of_type(name: JsonValue, value: JsonValue) -> bool:
+def _is_of_type(name: object, value: JsonValue) -> bool:
     """Whether a value is of a JSON type; a choice of types, and 3.0 as an integer, are left to the library."""
     if isinstance(value, bool):
         return name == "boolean"
