@@ -33,8 +33,8 @@ def main() -> int:
         settings = Settings()
     except pydantic.ValidationError as error:
         for problem in error.errors(include_url=False):
-            name = "_".join(map(str, problem["loc"])).upper()
-            print(f"GRAPHSCHEDULE_{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
+            names = ("GRAPHSCHEDULE", *(str(part).upper() for part in problem["loc"]))
+            print(f"{'_'.join(names)}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
         return BAD_SETTINGS
     logs.configure(settings.log_level)
     asyncio.run(run(settings))

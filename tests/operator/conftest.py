@@ -6,10 +6,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from graphschedule import labels
 from graphschedule_operator.settings import Settings
 
+from dev import cluster
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from dev.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """Yield an API server that knows GraphSchedules, with the controllers of CronJobs and garbage, and no node."""
+    with cluster.up(name="operator", kubelet=False) as running:
+        running.kubectl("apply", "--filename", "crds/graphschedules.yaml")
+        running.kubectl("wait", "--for=condition=Established", f"crd/{labels.PLURAL}.{labels.GROUP}")
+        yield running
 
 
 @pytest.fixture

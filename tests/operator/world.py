@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,12 @@ from dev import ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from dev.cluster import Cluster
 
     Object = dict[str, Any]
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 KINDS = {
     "graphschedule": ("graphschedule.io/v1", "GraphSchedule"),
     "cronjob": ("batch/v1", "CronJob"),
@@ -144,10 +144,27 @@ def schedule(name: str, **spec: object) -> Object:
     }
 
 
+def native(name: str, **spec: object) -> Object:
+    """Return a CronJob that nobody of ours made; it fires once a year."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "x"}]}
+    members = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name}, "spec": members | spec}
+
+
 def condition(obj: Object, kind: str) -> Object:
     """Return a schedule's condition of a type, or an empty one."""
     conditions = obj.get("status", {}).get("conditions", [])
     return next((found for found in conditions if found["type"] == kind), {})
+
+
+@contextmanager
+def new_world(cluster: Cluster) -> Iterator[World]:
+    """Yield a namespace of its own, ready for pods, and gone after the block."""
+    namespace = f"operator-{uuid.uuid4().hex[:8]}"
+    cluster.kubectl("create", "namespace", namespace)
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--namespace", namespace)
+    yield World(cluster, namespace)
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 class Operator:
@@ -193,13 +210,13 @@ class Operator:
 
 
 @contextmanager
-def operator(kubeconfig: Path, namespace: str, **settings: str) -> Iterator[Operator]:
-    """Run the operator for a namespace, ready at the start of the block and gone after it."""
+def operator(world: World, **settings: str) -> Iterator[Operator]:
+    """Run the operator for the world's namespace, ready at the start of the block and gone after it."""
     (port,) = ports.free(1)
     environment = {
         **os.environ,
-        "KUBECONFIG": str(kubeconfig),
-        "GRAPHSCHEDULE_NAMESPACES": json.dumps([namespace]),
+        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "GRAPHSCHEDULE_NAMESPACES": json.dumps([world.namespace]),
         "GRAPHSCHEDULE_HOST": "127.0.0.1",
         "GRAPHSCHEDULE_PORT": str(port),
         "GRAPHSCHEDULE_RUNNER_IMAGE": "runner:1",
