@@ -54,14 +54,12 @@ class GraphScheduleSpec(ApiModel):
     display_name: str | None = Field(default=None, max_length=200, description="Name of the schedule for people.")
     agent_name: str | None = Field(default=None, max_length=200, description="Name of the agent for people.")
     cron: str = Field(
-        min_length=1,
         max_length=MAX_LENGTH,
         description="Five-field Unix cron expression: minute hour day-of-month month day-of-week; "
         "Sunday is 0 or 7, names and wrapping ranges such as fri-mon are allowed.",
     )
     time_zone: str | None = Field(
         default=None,
-        min_length=1,
         max_length=64,
         description="IANA time zone, such as Europe/Berlin. Unset means UTC, with a warning on the Accepted condition.",
     )
