@@ -13,7 +13,7 @@ How a slot is enqueued, in two transactions:
 
 States and transitions (a cell is the state after the event; `=` means that nothing changes):
 
-| state \ event  | claim_many          | mark_enqueued_many | record skipped | record failed | record missed |
+| state \ event | claim_many          | mark_enqueued_many | record skipped | record failed | record missed |
 |---------------|---------------------|--------------------|----------------|---------------|---------------|
 | no row        | claimed, NEW        | =                  | skipped        | failed        | missed        |
 | missed        | claimed, NEW        | =                  | skipped        | failed        | =             |

@@ -148,4 +148,4 @@ def _newest_migration(connection: Connection, columns: _Columns) -> str | None:
 
 def _with_later_columns(table: Table, columns: _Columns) -> Table:
     present = [name for name in tables.LATER_COLUMNS[table.name] if (table.name, name) in columns]
-    return tables.with_later_columns(table, present)
+    return tables.with_later_columns(table, present) if present else table

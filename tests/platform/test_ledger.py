@@ -240,6 +240,55 @@ def test_a_rolled_back_claim_leaves_the_slot_to_others(platform_db: Engine) -> N
         assert claim(connection, entry) is NEW
 
 
+def until_one_waits(engine: Engine) -> None:
+    """Return once a session of this database waits for another's lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    while True:
+        with engine.connect() as connection:
+            if connection.scalar(waiting):
+                return
+
+
+@pytest.mark.parametrize("platform_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("rival_commits", "kind"), [(True, UNFINISHED), (False, NEW)])
+def test_a_claim_waits_for_a_rival_in_the_middle_of_its_own(
+    platform_db: Engine, rival_commits: bool, kind: ClaimKind
+) -> None:
+    entry = an_entry()
+
+    def claim_too() -> object:
+        with platform_db.begin() as connection:
+            return claim(connection, entry)
+
+    with ThreadPoolExecutor(1) as pool, platform_db.connect() as rival:
+        assert claim(rival, entry) is NEW
+        answer = pool.submit(claim_too)
+        until_one_waits(platform_db)
+        rival.commit() if rival_commits else rival.rollback()
+        assert answer.result(timeout=30) is kind
+
+
+@pytest.mark.parametrize("platform_url", ["postgresql"], indirect=True)
+def test_a_publisher_waits_for_a_rival_and_then_has_nothing_to_publish(platform_db: Engine) -> None:
+    entry = an_entry()
+
+    def lock_too() -> set[str]:
+        with platform_db.begin() as connection:
+            return lock(connection, [id_of(entry)])
+
+    with platform_db.begin() as connection:
+        claim(connection, entry)
+    with ThreadPoolExecutor(1) as pool, platform_db.connect() as rival:
+        assert lock(rival, [id_of(entry)]) == {id_of(entry)}
+        answer = pool.submit(lock_too)
+        until_one_waits(platform_db)
+        mark_enqueued(rival, entry)
+        rival.commit()
+        assert answer.result(timeout=30) == set()
+
+
 def test_rivals_for_the_same_slots_get_each_exactly_once(platform_db: Engine) -> None:
     entries = [an_entry(minute, "5b0f1a52-0f2b-4f0e-9d53-3d1c7f1b0a11") for minute in range(40)]
     rivals = 4

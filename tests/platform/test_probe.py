@@ -43,8 +43,8 @@ def test_a_standalone_database_is_fit_for_use(platform_db: Engine) -> None:
     with platform_db.connect() as connection:
         schema = probe(connection)
     assert schema.newest_migration is None
-    assert list(schema.agent_graph_execution.c.keys()) == list(agent_graph_execution.c.keys())
-    assert list(schema.library_agent.c.keys()) == list(library_agent.c.keys())
+    assert schema.agent_graph_execution is agent_graph_execution
+    assert schema.library_agent is library_agent
 
 
 def test_the_known_release_is_taken_without_a_word(platform_db: Engine, caplog: pytest.LogCaptureFixture) -> None:
