@@ -28,6 +28,8 @@ _PACKAGES = {
     "ip": "iproute2",
     "nsenter": "util-linux",
 }
+# The kernel takes socket paths of up to 107 bytes (unix(7)).
+_LONGEST_PATH = 107 - len("/kubelet/pod-resources/kubelet.sock")
 
 
 def build(*, kubelet: bool) -> None:
@@ -49,6 +51,8 @@ def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
         ClusterError: this machine cannot run it, or a program of it failed; the message says which and why.
 
     """
+    if kubelet:
+        check_path(folder)
     build(kubelet=kubelet)
     binaries.gather(_commands(kubelet=kubelet), folder / "bin")
     if kubelet:
@@ -96,6 +100,12 @@ def check_machine(system: str, user: int, controllers: set[str]) -> None:
         raise ClusterError(
             f"pods need the cgroup controllers {', '.join(sorted(missing))}: mount them on /sys/fs/cgroup"
         )
+
+
+def check_path(folder: Path) -> None:
+    """Raise `ClusterError` with the remedy if the kubelet's sockets have no room in this folder's path."""
+    if len(str(folder)) > _LONGEST_PATH:
+        raise ClusterError(f"{folder} is too long a path for sockets: set GRAPHSCHEDULE_CACHE to a shorter folder")
 
 
 def _cgroup_controllers() -> set[str]:

@@ -85,6 +85,11 @@ def test_a_machine_that_cannot_run_pods_is_told_what_would_help(
         local.check_machine(system, user, controllers)
 
 
+def test_a_path_too_long_for_sockets_is_refused_before_anything_starts() -> None:
+    with pytest.raises(ClusterError, match="set GRAPHSCHEDULE_CACHE to a shorter folder"):
+        local.check_path(Path("/" + "long/" * 20))
+
+
 def test_staging_modules_are_read_from_kubernetes_own_module_file() -> None:
     go_mod = "replace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n\tk8s.io/kms => ./staging/src/k8s.io/kms\n)\n"
     assert binaries.replacements(go_mod + "require k8s.io/klog/v2 v2.1.0\n") == ["k8s.io/api", "k8s.io/kms"]
