@@ -82,7 +82,7 @@ def opened(name: str, folder: Path) -> Cluster:
 
 
 def tag(folder: Path) -> str:
-    """Return the mark of a cluster on this machine: its namespace, link, cgroup, node and runtime folder bear it.
+    """Return the mark of a cluster on this machine: its namespace, link, node and runtime folder bear it.
 
     It follows from the folder alone, so that a cluster's leftovers are found even when its records are lost.
     """

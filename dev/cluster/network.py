@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.cluster.cluster import run
+from dev.cluster.cluster import ClusterError, run
 
 # Set aside for benchmarks of networks (RFC 2544), so that no machine's real network is hidden by a link.
 LINKS = ipaddress.ip_network("198.18.0.0/15")
@@ -49,7 +49,10 @@ def create(tag: str) -> Network:
 
     """
     network = planned(tag)
-    _ip("netns", "add", tag)
+    try:
+        _ip("netns", "add", tag)
+    except ClusterError as error:
+        raise ClusterError(f"{error}\nPods need a root who may make network namespaces, or a Docker engine") from None
     _ip("link", "add", tag, "type", "veth", "peer", "name", _UPLINK, "netns", tag)
     _ip("address", "add", f"{network.host}/30", "dev", tag)
     _ip("link", "set", tag, "up")
