@@ -7,6 +7,7 @@ import platform
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dev import containers
 from dev.cluster import binaries
 from dev.cluster.cluster import Cluster, run
 from dev.progress import step
@@ -35,6 +36,7 @@ def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
 
     """
     binaries.gather((*binaries.TOOLS, "kind"), folder / "bin")
+    stop(name)
     with step(f"Starting the cluster {name} in Docker"):
         run(create_command(name, folder))
     cluster = opened(name, folder)
@@ -44,13 +46,14 @@ def start(name: str, folder: Path, *, kubelet: bool) -> Cluster:
 
 
 def stop(name: str) -> None:
-    """Remove the cluster's container."""
-    run([str(binaries.path("kind")), "delete", "cluster", "--name", f"{_PREFIX}{name}"])
+    """Remove the cluster's container, if its engine answers."""
+    if containers.available():
+        run([str(binaries.path("kind")), "delete", "cluster", "--name", f"{_PREFIX}{name}"])
 
 
 def running(name: str) -> bool:
     """Tell whether the cluster's container is there."""
-    return f"{_PREFIX}{name}" in run([str(binaries.path("kind")), "get", "clusters"]).split()
+    return containers.available() and f"{_PREFIX}{name}" in run([str(binaries.path("kind")), "get", "clusters"]).split()
 
 
 def opened(name: str, folder: Path) -> Cluster:

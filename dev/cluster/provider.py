@@ -23,10 +23,10 @@ _WISH = "GRAPHSCHEDULE_CLUSTER"
 def choice(kubeconfig: str | None, wish: str | None, *, docker: bool) -> Provider:
     """Return the provider: a cluster named on purpose, else kind where Docker answers, else programs of our own.
 
-    `wish` takes one of the last two whatever the machine has.
+    `wish` takes one of the last two, if the machine has it.
 
     Raises:
-        ClusterError: the wish names no such provider.
+        ClusterError: the wish cannot be granted.
 
     """
     if kubeconfig:
@@ -35,7 +35,11 @@ def choice(kubeconfig: str | None, wish: str | None, *, docker: bool) -> Provide
         return "kind" if docker else "local"
     if wish not in {"kind", "local"}:
         raise ClusterError(f"{_WISH}: {wish!r} is not valid: say 'kind' or 'local', or unset it")
-    return "kind" if wish == "kind" else "local"
+    if wish == "local":
+        return "local"
+    if not docker:
+        raise ClusterError(f"{_WISH}: 'kind' needs a Docker engine, and none answers: start one, or say 'local'")
+    return "kind"
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from dev.cluster.provider import choice
         ("", "", True, "kind"),
         (None, None, False, "local"),
         (None, "local", True, "local"),
-        (None, "kind", False, "kind"),
+        (None, "kind", True, "kind"),
     ],
 )
 def test_a_named_cluster_comes_before_kind_and_kind_before_own_programs(
@@ -29,9 +29,12 @@ def test_a_named_cluster_comes_before_kind_and_kind_before_own_programs(
     assert choice(kubeconfig, wish, docker=docker) == provider
 
 
-def test_an_unknown_wish_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ClusterError, match="GRAPHSCHEDULE_CLUSTER: 'minikube' is not valid: say 'kind' or 'local'"):
-        choice(None, "minikube", docker=True)
+@pytest.mark.parametrize(
+    ("wish", "remedy"), [("minikube", "is not valid: say 'kind' or 'local'"), ("kind", "start one, or say 'local'")]
+)
+def test_a_wish_that_cannot_be_granted_is_refused_with_the_remedy(wish: str, remedy: str) -> None:
+    with pytest.raises(ClusterError, match=f"GRAPHSCHEDULE_CLUSTER: '{wish}' .*{remedy}"):
+        choice(None, wish, docker=False)
 
 
 def test_kind_writes_a_kubeconfig_of_its_own_and_takes_the_image_made_for_it() -> None:
