@@ -25,6 +25,6 @@ def install(*names: str) -> None:
 
 
 def _apt_get(*arguments: str) -> None:
-    # In runlevel 1 a package's installation starts no service: the harness starts its own.
+    # Runlevel 1 asks for no service to be started. One that starts all the same does no harm: ours have own ports.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run("apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=600", *arguments, env=environment)

@@ -39,7 +39,8 @@ def folder(name: str) -> Iterator[Path]:
 
 def _sweep(root: Path) -> None:
     for path in root.iterdir():
-        with contextlib.suppress(BlockingIOError), _locked(path, wait=False):
+        # Held by a live process, or just now removed by one.
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(path, wait=False):
             _clean(path)
 
 

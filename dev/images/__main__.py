@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from dev.images import NAMES, build
 
@@ -16,7 +17,11 @@ def main() -> None:
     names = parser.parse_args().names
     if unknown := set(names) - set(NAMES):
         parser.error(f"no image is called {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
-    for image in build(*names).values():
+    try:
+        built = build(*names)
+    except RuntimeError as error:
+        sys.exit(str(error))
+    for image in built.values():
         print(f"{image.ref}\t{image.archive.stat().st_size / 1e6:.0f} MB\t{image.archive}")
 
 

@@ -59,7 +59,6 @@ def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     name = request.param
     image = images.build(name)[name]
     folder = tmp_path_factory.mktemp(name)
-    folder.parent.chmod(0o711)
     root = folder / "root"
     root.mkdir()
     subprocess.run(["tar", "-xf", image.archive, "-C", folder], check=True)

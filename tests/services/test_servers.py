@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -67,9 +68,15 @@ def test_both_generations_of_the_queue_get_a_copy(broker: Service) -> None:
     assert [len(topology.take_all(broker.url, queue)) for queue in (topology.QUORUM, topology.CLASSIC)] == [1, 1]
 
 
-def test_servers_are_reachable_at_another_address_of_this_machine() -> None:
-    service = Service("postgresql://user:se%2Fcret@127.0.0.1:5432/db")
-    assert service.url_for("10.0.0.7") == "postgresql://user:se%2Fcret@10.0.0.7:5432/db"
+def test_servers_started_here_answer_at_every_address_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRAPHSCHEDULE_TEST_DATABASE_URL", raising=False)
+    with postgres("addresses") as server, psycopg.connect(server.url_for(_address())) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_an_address_for_elsewhere_differs_in_the_host_alone() -> None:
+    service = Service("postgresql://user:se%2Fcret@127.0.0.1:5432/db?schema=platform")
+    assert service.url_for("10.0.0.7") == "postgresql://user:se%2Fcret@10.0.0.7:5432/db?schema=platform"
 
 
 def test_a_given_database_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, empty_database: Service) -> None:
@@ -107,3 +114,11 @@ def test_a_run_leaves_another_live_run_alone() -> None:
 
 def _runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def _address() -> str:
+    """Return the address from which this machine would speak to the world; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        address: str = probe.getsockname()[0]
+    return address
