@@ -35,7 +35,7 @@ _SPEC_RULES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("!self.contains('TZ=')", "must not contain TZ=; write the time zone into spec.timeZone"),
         (
             "!self.startsWith('@')",
-            "must not be a name such as @daily or @every; write five fields, such as 0 0 * * * for every midnight",
+            "must not be a name such as @daily or @every; write five fields, such as 0 0 * * * or */5 * * * *",
         ),
         (
             r"self.startsWith('@') || self.contains('TZ=') || self.matches('^\\s*\\S+(\\s+\\S+){4}\\s*$')",
