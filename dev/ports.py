@@ -6,7 +6,7 @@ import contextlib
 import random
 import socket
 
-# Below NodePorts and the ports that the kernel gives to outgoing connections, one of which could take a port chosen here.
+# Below NodePorts, and below what the kernel gives to outgoing connections, one of which could take a port chosen here.
 _RANGE = range(20_000, 30_000)
 
 
