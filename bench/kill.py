@@ -1,4 +1,4 @@
-"""Runners killed at every step, thousands of times: `python -m bench.kill [--count N]` prints what was lost and doubled."""
+"""Runners killed at every step, thousands of times: `python -m bench.kill [--count N]` prints what came of it."""
 
 from __future__ import annotations
 
