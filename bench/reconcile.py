@@ -190,7 +190,7 @@ class _Operator:
         """Return the seconds until a metric reaches a value."""
         begun = time.perf_counter()
         while self.sum(metric) < value:
-            time.sleep(0.05)
+            time.sleep(0.25)  # each look costs the operator some milliseconds
         return time.perf_counter() - begun
 
     def processor_seconds(self) -> float:

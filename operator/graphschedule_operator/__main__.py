@@ -22,6 +22,7 @@ from graphschedule_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__package__)
 
+NO_LOGIN = 1
 BAD_SETTINGS = 2
 SPARE_CONNECTIONS = 4
 """Connections besides the workers': lists and health."""
@@ -37,12 +38,16 @@ def main() -> int:
             print(f"{'_'.join(names)}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
         return BAD_SETTINGS
     logs.configure(settings.log_level)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except kopf.LoginError as error:
+        logger.error("cannot log in to the API server: %s", error)
+        return NO_LOGIN
     return 0
 
 
 async def run(settings: Settings) -> None:
-    """Fill the caches, then watch, reconcile and sweep until kopf is told to stop; then finish the work in hand."""
+    """Fill the caches, then watch, reconcile and sweep until told to stop; then finish the work in hand."""
     schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
     queue: WorkQueue[Key] = WorkQueue(rate=settings.rate)
     counted = metrics.Schedules(State)
@@ -53,27 +58,27 @@ async def run(settings: Settings) -> None:
     async with (
         health.served(settings.host, settings.port),
         kube.Kube.connect(connections=connections, timeout_seconds=settings.request_seconds) as client,
+        asyncio.TaskGroup() as tasks,
     ):
         sweep = Sweep(client, settings, schedules, cronjobs, queue)
         reconciler = Reconciler(client, settings, schedules, cronjobs, counted)
         await sweep.once()
-        workers = [asyncio.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
-        sweeper = asyncio.create_task(sweep.for_ever())
+        # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
+        workers = [tasks.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
+        sweeper = tasks.create_task(sweep.for_ever())
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
-        try:
-            await kopf.operator(
-                registry=handlers.registry(schedules, cronjobs, queue.put),
-                settings=handlers.kopf_settings(settings),
-                standalone=True,
-                clusterwide=not settings.namespaces,
-                namespaces=settings.namespaces,
-            )
-        finally:
-            health.phase = Phase.STOPPING
-            sweeper.cancel()
-            await drain(workers, queue, settings.drain_seconds)
-            logger.info("stopped")
+        await kopf.operator(
+            registry=handlers.registry(schedules, cronjobs, queue.put),
+            settings=handlers.kopf_settings(settings),
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+        )
+        health.phase = Phase.STOPPING
+        sweeper.cancel()
+        await drain(workers, queue, settings.drain_seconds)
+    logger.info("stopped")
 
 
 if __name__ == "__main__":

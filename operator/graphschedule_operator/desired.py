@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -14,7 +15,6 @@ from graphschedule.errors import InvalidValueError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from graphschedule_operator.cache import Object
     from graphschedule_operator.settings import Settings
@@ -28,6 +28,7 @@ EMBEDDED_DATABASE = f"sqlite:///{DATA_FOLDER}/graphschedule.db"
 PAYLOAD_FIELDS = "spec.inputs and spec.credentials"
 """What an error about the size of the run payload names as its field."""
 
+NEXT_FIRE_TIMES = 5
 UTC_ZONE = "Etc/UTC"
 USER_ID = 65532
 ENQUEUE_SECONDS = 300
@@ -39,12 +40,12 @@ FAILED_JOBS_KEPT = 3
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A spec that can be used, and what was read from it."""
+    """A spec that can be used, and what was read from it; `fire_times` are the next ones, in the schedule's zone."""
 
     spec: spec.GraphScheduleSpec
     cron: cron.Cron
-    zone: ZoneInfo
     payload: str
+    fire_times: tuple[datetime, ...]
 
 
 def accept(schedule: Object, now: datetime) -> Accepted:
@@ -56,9 +57,10 @@ def accept(schedule: Object, now: datetime) -> Accepted:
     """
     read = _read_spec(schedule)
     expression, zone = cron.parse(read.cron), cron.time_zone(read.time_zone)
-    if expression.next_after(now, zone) is None:
+    fires = tuple(fire.astimezone(zone) for fire in islice(expression.upcoming(now, zone), NEXT_FIRE_TIMES))
+    if not fires:
         raise InvalidValueError("spec.cron", read.cron, "it never fires; name a day that some month has")
-    return Accepted(read, expression, zone, _payload(schedule, read))
+    return Accepted(read, expression, _payload(schedule, read), fires)
 
 
 def desired(schedule: Object, accepted: Accepted, settings: Settings) -> Object:

@@ -15,7 +15,7 @@ from graphschedule_operator import kube
 from graphschedule_operator.sweep import CRONJOB_SELECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable, Iterable, Set
 
     from graphschedule_operator.cache import Cache, Key
     from graphschedule_operator.settings import Settings
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 BATCH = ("batch", "v1", "cronjobs")
 API_BACKOFFS = (1, 2, 5, 10, *([30] * 20))
 """Seconds between kopf's attempts to reach the API server: ten minutes in all before it gives up and we restart."""
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps no last-handled state: kopf would copy every object with every event, for handlers that we have not."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[kopf.FieldSpec] | None = None) -> kopf.BodyEssence:  # noqa: ARG002 (kopf's signature)
+        """Return nothing to compare."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 (kopf's signature)
+        """Return nothing: nothing is kept."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Keep nothing."""
 
 
 def registry(schedules: Cache, cronjobs: Cache, put: Callable[[Key], None]) -> kopf.OperatorRegistry:
@@ -56,7 +71,7 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     configured.scanning.disabled = True
     configured.persistence.finalizer = f"{labels.GROUP}/unused"
     configured.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=labels.GROUP)
-    configured.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=labels.GROUP)
+    configured.persistence.diffbase_storage = NoDiffBase()
     configured.networking.request_timeout = settings.request_seconds
     configured.networking.error_backoffs = API_BACKOFFS
     configured.queueing.idle_timeout = 1.0

@@ -39,7 +39,8 @@ class Health:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        # An idle connection would keep kopf waiting when it stops: it waits for every task of the loop.
+        runner = web.AppRunner(app, access_log=None, keepalive_timeout=1.0, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port).start()

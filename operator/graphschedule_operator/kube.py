@@ -78,7 +78,11 @@ def login() -> kopf.ConnectionInfo:
 
     """
     settings = kopf.OperatorSettings()
-    if kubeconfig := kopf.login_with_kubeconfig(settings=settings):
+    try:
+        kubeconfig = kopf.login_with_kubeconfig(settings=settings)
+    except OSError as error:
+        raise kopf.LoginError(f"the kubeconfig cannot be read: {error}") from error
+    if kubeconfig is not None:
         return kubeconfig
     account = kopf.login_with_service_account(settings=settings)
     if account is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphschedule import slots
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from graphschedule_operator.cache import Object
 
-NEXT_FIRE_TIMES = 5
 _FIELD_REASONS = {
     "spec.cron": Reason.INVALID_CRON,
     "spec.timeZone": Reason.INVALID_TIME_ZONE,
@@ -66,7 +64,7 @@ def status(facts: Facts) -> GraphScheduleStatus:
     """Return the status that the facts amount to."""
     accepted = _accepted(facts.verdict)
     scheduled = _scheduled(facts)
-    fires = _fire_times(facts.verdict, facts.now) if scheduled.reason is Reason.CRON_JOB_APPLIED else ()
+    fires = _fire_times(facts.verdict, scheduled)
     judgements = {
         ConditionType.READY: _ready(accepted, scheduled),
         ConditionType.ACCEPTED: accepted,
@@ -149,12 +147,11 @@ def _condition(facts: Facts, kind: ConditionType, judgement: _Judgement) -> Cond
     )
 
 
-def _fire_times(verdict: Accepted | InvalidValueError, now: datetime) -> tuple[datetime, ...]:
-    """Return the next fire times in the schedule's zone."""
-    if isinstance(verdict, InvalidValueError):
+def _fire_times(verdict: Accepted | InvalidValueError, scheduled: _Judgement) -> tuple[datetime, ...]:
+    """Return when the CronJob fires next: it does not unless it is the wanted one and is not suspended."""
+    if isinstance(verdict, InvalidValueError) or scheduled.reason is not Reason.CRON_JOB_APPLIED:
         return ()
-    fires = islice(verdict.cron.upcoming(now, verdict.zone), NEXT_FIRE_TIMES)
-    return tuple(fire.astimezone(verdict.zone) for fire in fires)
+    return verdict.fire_times
 
 
 def _last_fire_time(facts: Facts) -> str | None:

@@ -25,7 +25,6 @@ each_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALU
 OPERATOR_RULES = [
     {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules/status"], "verbs": ["patch"]},
-    {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules/finalizers"], "verbs": ["update"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "watch", "create", "patch"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs/status"], "verbs": ["patch"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -37,6 +38,11 @@ async def test_health_fails_and_says_why_when_work_waits_and_none_gets_done() ->
     assert "61 s" in text
 
 
+def run_operator(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "graphschedule_operator"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -48,8 +54,15 @@ async def test_health_fails_and_says_why_when_work_waits_and_none_gets_done() ->
 def test_settings_that_cannot_be_used_are_named_one_a_line(settings: dict[str, str], words: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRAPHSCHEDULE_")}
     environment |= {f"GRAPHSCHEDULE_{name}": value for name, value in settings.items()}
-    command = [sys.executable, "-m", "graphschedule_operator"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    ended = run_operator(environment)
     assert ended.returncode == 2
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_named_in_one_line() -> None:
+    settings = {"GRAPHSCHEDULE_RUNNER_IMAGE": "r", "GRAPHSCHEDULE_DATA_CLAIM": "d", "GRAPHSCHEDULE_PORT": "0"}
+    ended = run_operator(os.environ | settings | {"KUBECONFIG": "/nowhere/kubeconfig"})
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert "/nowhere/kubeconfig" in json.loads(line)["message"]
