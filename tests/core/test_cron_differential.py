@@ -155,14 +155,14 @@ class Inventor:
 
     def questions(self) -> Iterator[Question]:
         while True:
-            zone = self._random.choice(HARD_ZONES if self._random.random() < 0.4 else ZONES)
+            zone = self._random.choice(HARD_ZONES if self._random.random() < 0.5 else ZONES)
             instant = self._instant(ZoneInfo(zone), 2012 if zone in LEAPT_OVER_A_DAY else FIRST_YEAR)
             expression = self._expression(instant.astimezone(ZoneInfo(zone)))
             if is_possible(expression):
                 yield Question(expression, zone, instant)
 
     def _instant(self, zone: ZoneInfo, first_year: int) -> datetime:
-        year = self._random.randint(first_year, LAST_YEAR)
+        year = self._random.randint(first_year, self._random.choice((2037, LAST_YEAR)))
         instant = datetime(year, 1, 1, tzinfo=UTC) + timedelta(
             microseconds=self._random.randrange(365 * 86_400_000_000)
         )

@@ -36,6 +36,12 @@ CASES = {
     "a gap at midnight": (
         "0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", ["2018-11-05T02:00:00Z"],
     ),
+    "a fold at midnight, reached by days": (
+        "0 0 26 10 *", "Asia/Amman", "2018-10-20T00:00:00Z", ["2018-10-25T22:00:00Z", "2019-10-25T22:00:00Z"],
+    ),
+    "a fold at midnight, reached by hours": (
+        "0 0 * * *", "Asia/Amman", "2018-10-25T12:00:00Z", ["2018-10-25T21:00:00Z", "2018-10-25T22:00:00Z"],
+    ),
     "a day that never was": (
         "0 9 30 12 *", "Pacific/Apia", "2011-12-01T00:00:00Z", ["2012-12-29T19:00:00Z"],
     ),

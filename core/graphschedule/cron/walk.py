@@ -26,6 +26,8 @@ _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _NOON = 12
+_STEADY = 6 * _DAY
+"""No zone has ever changed its clock and changed it back within this span, nor is one about to (tzdata 2026f)."""
 
 
 class Walk:
@@ -52,7 +54,7 @@ class Walk:
     def _month(self) -> bool:
         while self._wall.month not in self._cron.months:
             self._start_at(self._wall.replace(day=1, hour=0, minute=0, second=0))
-            self._go_to_wall(_a_month_later(self._wall))
+            self._go(self._instant(_a_month_later(self._wall)))
             if self._wall.month == 1:
                 return False
         return True
@@ -60,14 +62,8 @@ class Walk:
     def _day(self) -> bool:
         while not self._cron.fires_on(self._wall):
             self._start_at(self._wall.replace(hour=0, minute=0, second=0))
-            before = self._utc
-            self._go_to_wall(self._wall + _DAY)
-            if self._utc <= before:  # the calendar has no such day, as Samoa had no 30 December 2011
-                self._go(before + _DAY)
-            if self._wall.hour > _NOON:  # midnight fell into a gap: the clock shows the evening before, or 1 o'clock
-                self._go(self._utc + (24 - self._wall.hour) * _HOUR)
-            else:
-                self._go(self._utc - self._wall.hour * _HOUR)
+            if self._wall.hour or not self._leap(self._instant(self._wall + self._days_ahead())):
+                self._go_to_next_midnight()
             if self._wall.day == 1:
                 return False
         return True
@@ -75,7 +71,9 @@ class Walk:
     def _hour(self) -> bool:
         while self._wall.hour not in self._cron.hours:
             self._start_at(self._wall.replace(minute=0, second=0))
-            self._leap(_HOUR, _following(self._cron.hours, self._wall.hour, 24) - self._wall.hour)
+            hour = self._wall.hour
+            if not self._leap(self._utc + (_following(self._cron.hours, hour, 24) - hour) * _HOUR):
+                self._go(self._utc + _HOUR)
             if self._wall.hour == 0:
                 return False
         return True
@@ -85,7 +83,9 @@ class Walk:
             if not self._moved:
                 self._moved = True
                 self._go(self._utc.replace(second=0))
-            self._leap(_MINUTE, _following(self._cron.minutes, self._wall.minute, 60) - self._wall.minute)
+            minute = self._wall.minute
+            if not self._leap(self._utc + (_following(self._cron.minutes, minute, 60) - minute) * _MINUTE):
+                self._go(self._utc + _MINUTE)
             if self._wall.minute == 0:
                 return False
         return True
@@ -93,7 +93,8 @@ class Walk:
     def _second(self) -> bool:
         while self._wall.second != 0:
             self._moved = True
-            self._leap(_SECOND, 60 - self._wall.second)
+            if not self._leap(self._utc + (60 - self._wall.second) * _SECOND):
+                self._go(self._utc + _SECOND)
             if self._wall.second == 0:
                 return False
         return True
@@ -102,27 +103,48 @@ class Walk:
         """Before the first move, go to where the field began: the time that was asked from no longer counts."""
         if not self._moved:
             self._moved = True
-            self._go_to_wall(wall)
+            self._go(self._instant(wall))
 
-    def _leap(self, unit: timedelta, count: int) -> None:
-        """Move on by `count` units at once where the clock does not change meanwhile, else by one."""
-        offset = self._wall - self._utc.replace(tzinfo=None)
-        start = self._utc
-        self._go(start + count * unit)
-        if self._wall - self._utc.replace(tzinfo=None) != offset:
-            self._go(start + unit)
+    def _leap(self, utc: datetime) -> bool:
+        """Go to an instant up to `_STEADY` ahead, if it is one and the clock is the same there; tell whether it was.
 
-    def _go_to_wall(self, wall: datetime) -> None:
-        """Go to the instant that Go's `time.Date` picks for a wall clock time, be it in a gap or a fold."""
+        The controller goes through such a span unit by unit and comes out at the same place.
+        """
+        start, offset = self._utc, self._wall.utcoffset()
+        self._go(utc)
+        if utc > start and self._wall.utcoffset() == offset:
+            return True
+        self._go(start)
+        return False
+
+    def _days_ahead(self) -> timedelta:
+        """Return the span to the next day that matches, to the next month, or of `_STEADY`, whichever is least."""
+        day = self._wall + _DAY
+        while day.day != 1 and day - self._wall < _STEADY and not self._cron.fires_on(day):
+            day += _DAY
+        return day - self._wall
+
+    def _go_to_next_midnight(self) -> None:
+        before = self._utc
+        self._go(self._instant(self._wall + _DAY))
+        if self._utc <= before:  # the calendar has no such day, as Samoa had no 30 December 2011
+            self._go(before + _DAY)
+        if self._wall.hour > _NOON:  # midnight fell into a gap: the clock shows the evening before, or 1 o'clock
+            self._go(self._utc + (24 - self._wall.hour) * _HOUR)
+        else:
+            self._go(self._utc - self._wall.hour * _HOUR)
+
+    def _instant(self, wall: datetime) -> datetime:
+        """Return the instant that Go's `time.Date` picks for a wall clock time, be it in a gap or a fold."""
         as_utc = wall.replace(tzinfo=UTC)
         offset = self._offset(as_utc)
         if offset:
             offset = self._offset(as_utc - offset)
-        self._go(as_utc - offset)
+        return as_utc - offset
 
     def _go(self, utc: datetime) -> None:
         self._utc = utc
-        self._wall = utc.astimezone(self._zone).replace(tzinfo=None)
+        self._wall = utc.astimezone(self._zone)
 
     def _offset(self, utc: datetime) -> timedelta:
         return utc.astimezone(self._zone).utcoffset() or timedelta()
