@@ -62,7 +62,7 @@ class Walk:
     def _day(self) -> bool:
         while not self._cron.fires_on(self._wall):
             self._start_at(self._wall.replace(hour=0, minute=0, second=0))
-            if self._wall.hour or not self._leap(self._instant(self._wall + self._days_ahead())):
+            if self._wall.hour or not self._leap_days():
                 self._go_to_next_midnight()
             if self._wall.day == 1:
                 return False
@@ -72,7 +72,7 @@ class Walk:
         while self._wall.hour not in self._cron.hours:
             self._start_at(self._wall.replace(minute=0, second=0))
             hour = self._wall.hour
-            if not self._leap(self._utc + (_following(self._cron.hours, hour, 24) - hour) * _HOUR):
+            if not self._leap((_following(self._cron.hours, hour, 24) - hour) * _HOUR):
                 self._go(self._utc + _HOUR)
             if self._wall.hour == 0:
                 return False
@@ -84,7 +84,7 @@ class Walk:
                 self._moved = True
                 self._go(self._utc.replace(second=0))
             minute = self._wall.minute
-            if not self._leap(self._utc + (_following(self._cron.minutes, minute, 60) - minute) * _MINUTE):
+            if not self._leap((_following(self._cron.minutes, minute, 60) - minute) * _MINUTE):
                 self._go(self._utc + _MINUTE)
             if self._wall.minute == 0:
                 return False
@@ -93,7 +93,7 @@ class Walk:
     def _second(self) -> bool:
         while self._wall.second != 0:
             self._moved = True
-            if not self._leap(self._utc + (60 - self._wall.second) * _SECOND):
+            if not self._leap((60 - self._wall.second) * _SECOND):
                 self._go(self._utc + _SECOND)
             if self._wall.second == 0:
                 return False
@@ -105,17 +105,22 @@ class Walk:
             self._moved = True
             self._go(self._instant(wall))
 
-    def _leap(self, utc: datetime) -> bool:
-        """Go to an instant up to `_STEADY` ahead, if it is one and the clock is the same there; tell whether it was.
+    def _leap(self, span: timedelta) -> bool:
+        """Move on by a span of up to `_STEADY` if the clock is the same at its end; tell whether it was.
 
         The controller goes through such a span unit by unit and comes out at the same place.
         """
         start, offset = self._utc, self._wall.utcoffset()
-        self._go(utc)
-        if utc > start and self._wall.utcoffset() == offset:
+        self._go(start + span)
+        if self._wall.utcoffset() == offset:
             return True
         self._go(start)
         return False
+
+    def _leap_days(self) -> bool:
+        """Leap to a midnight ahead if it is there and comes once only; tell whether it was so."""
+        span = self._days_ahead()
+        return self._instant(self._wall + span) == self._utc + span and self._leap(span)
 
     def _days_ahead(self) -> timedelta:
         """Return the span to the next day that matches, to the next month, or of `_STEADY`, whichever is least."""
