@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from graphschedule_operator import kube
+from graphschedule_operator import kube, metrics
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
+from graphschedule_operator.reconcile import AFTER_FIRE_SECONDS, Reconciler
 from graphschedule_operator.settings import Settings
 from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
@@ -96,6 +97,40 @@ def test_a_slot_that_passed_while_nothing_was_changed_is_made_up(world: World) -
         world.until("cronjob", "ours", lambda cronjob: cronjob["status"].get("active"))
         slot = missed.strftime("%Y-%m-%dT%H:%M:00Z")
         world.until("graphschedule", "ours", lambda obj: obj["status"].get("lastFireTime") == slot)
+
+
+async def test_next_fire_times_move_on_with_the_clock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(world.cluster.kubeconfig))
+    world.apply("daily", cron="0 9 * * *")
+    key = Key(world.namespace, "daily")
+    clock = [datetime(2026, 5, 4, 8, 59, 0, tzinfo=UTC)]
+    settings = Settings(runner_image="r", data_claim="d", namespaces=(world.namespace,))
+    schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
+    async with kube.Kube.connect(connections=1, timeout_seconds=10) as client:
+        await Sweep(client, settings, schedules, cronjobs, WorkQueue(rate=1000)).once()
+        counted = metrics.Schedules(State)
+        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, clock=lambda: clock[0])
+        soon = await reconciler.reconcile(key)
+        assert soon == 60 + AFTER_FIRE_SECONDS
+        clock[0] += timedelta(seconds=soon)
+        assert await reconciler.reconcile(key) == 24 * 3600
+    shown = (await asyncio.to_thread(world.get, "graphschedule", "daily") or {})["status"]
+    assert shown["nextFireTimes"][0] == "2026-05-05T09:00:00Z"
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_of_the_api_server_is_told_and_tried_again_until_it_is_lifted(world: World) -> None:
+    world.kubectl("create", "quota", "none", "--hard", "count/cronjobs.batch=0")
+    with operator(world):
+        world.apply("many")
+        told = world.until_condition("many", "Scheduled", "ApplyFailed")
+        assert "quota" in told["message"]
+        assert world.until_condition("many", "Ready", "ApplyFailed")["status"] == "False"
+        world.kubectl("delete", "quota", "none")
+        world.until_condition("many", "Ready", "Ready")
+        world.until_events("many", ("Warning", "ApplyFailed"), ("Normal", "CronJobApplied"))
 
 
 # --- starts, stops and gaps -----------------------------------------------------------------------------------------
