@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from graphschedule_platform.ledger import Entry
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from graphschedule_platform.verdict import NodeErrors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fire:
     """One slot of a schedule, and what to run in it."""
 
     slot: Slot
     payload: RunPayload
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The execution's id, which is also the slot's in the ledger."""
         return self.slot.execution_id
