@@ -6,7 +6,7 @@ acts on it: later behaviour adds fields, it never gives meaning to one that was 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -46,6 +46,45 @@ class CredentialRef(ApiModel):
     title: str | None = Field(default=None, max_length=200, description="What the user called it.")
 
 
+class ObjectRef(ApiModel):
+    """A Secret or ConfigMap in the schedule's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Its name.")
+
+
+class InputSource(ApiModel):
+    """Inputs that are kept in a Secret or ConfigMap and read when a run starts."""
+
+    secret_ref: ObjectRef | None = Field(default=None, description="The Secret; give this or configMapRef.")
+    config_map_ref: ObjectRef | None = Field(default=None, description="The ConfigMap; give this or secretRef.")
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="The one key to read; unset means every key, each as the input of its name.",
+    )
+    input: str | None = Field(
+        default=None, min_length=1, max_length=253, description="Input that the key's value is given to; unset: key."
+    )
+    format: Literal["Text", "Json"] = Field(
+        default="Text", description="Text takes a value as it stands, Json parses it."
+    )
+    optional: bool = Field(default=False, description="True lets a run go without it when it does not exist.")
+
+
+class Breaker(ApiModel):
+    """Stops a schedule that keeps failing."""
+
+    failures: int = Field(ge=1, le=1000, description="Failed or missed slots in a row after which it opens.")
+    cool_off: int = Field(
+        default=3600,
+        ge=60,
+        le=31_536_000,
+        description="Seconds until one run is tried again; if it succeeds the breaker closes.",
+    )
+
+
 class GraphScheduleSpec(ApiModel):
     """A graph, a user to run it as, a cron expression, and the inputs of each run."""
 
@@ -68,3 +107,20 @@ class GraphScheduleSpec(ApiModel):
         default_factory=dict, max_length=50, description="Credential inputs of the graph, by credential-input name."
     )
     suspend: bool = Field(default=False, description="True stops new runs; slots that pass meanwhile are not made up.")
+    inputs_from: tuple[InputSource, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Inputs from Secrets and ConfigMaps, laid over `inputs` in their order; a later one wins.",
+    )
+    on_permanent_failure: Literal["Suspend", "Delete"] = Field(
+        default="Suspend",
+        description="What becomes of the schedule when its graph is gone, no longer in the library, or invalid at a "
+        "fire: Suspend stops it until it is valid again, Delete removes it.",
+    )
+    breaker: Breaker | None = Field(default=None, description="Circuit breaker; unset means none.")
+    heartbeat_url: str | None = Field(
+        default=None,
+        max_length=2000,
+        pattern=r"^https?://[^\s]+$",
+        description="URL that is called after each enqueued slot, and with /fail appended after a failed one.",
+    )

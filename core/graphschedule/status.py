@@ -22,7 +22,9 @@ class ConditionType(StrEnum):
 
     READY = "Ready"
     ACCEPTED = "Accepted"
+    GRAPH_VALID = "GraphValid"
     SCHEDULED = "Scheduled"
+    HEALTHY = "Healthy"
 
 
 class Reason(StrEnum):
@@ -41,6 +43,26 @@ class Reason(StrEnum):
     APPLY_FAILED = "ApplyFailed"
     READY = "Ready"
 
+    GRAPH_VALID = "GraphValid"
+    GRAPH_NOT_FOUND = "GraphNotFound"
+    GRAPH_NOT_ACCESSIBLE = "GraphNotAccessible"
+    GRAPH_NOT_IN_LIBRARY = "GraphNotInLibrary"
+    GRAPH_INVALID = "GraphInvalid"
+    GRAPH_ERROR = "GraphError"
+    NOT_VALIDATED = "NotValidated"
+    """The platform's database could not be asked; a schedule that was valid before goes on firing."""
+
+    PERMANENT_FAILURE = "PermanentFailure"
+    """Suspended by `onPermanentFailure`."""
+    BREAKER_OPEN = "BreakerOpen"
+
+    HEALTHY = "Healthy"
+    NO_RUNS = "NoRuns"
+    SLOT_FAILED = "SlotFailed"
+    SLOT_MISSED = "SlotMissed"
+    OUTCOMES_UNKNOWN = "OutcomesUnknown"
+    """The ledger could not be read."""
+
 
 class Condition(ApiModel):
     """One aspect of the schedule's state, in the form of `metav1.Condition`."""
@@ -58,6 +80,36 @@ class Condition(ApiModel):
     observed_generation: int = Field(ge=0, description="The spec's generation this was judged on.")
 
 
+class SlotOutcome(ApiModel):
+    """What became of one slot, from the slot ledger."""
+
+    slot: str = Field(description="Fire time in UTC, or manual:<job uid>.")
+    state: Literal["claimed", "enqueued", "skipped", "failed", "missed"] = Field(description="Where it stands.")
+    reason: str = Field(default="", description="Stable CamelCase word for programs.")
+    message: str = Field(default="", max_length=4096, description="Sentence for people.")
+    execution_id: str | None = Field(default=None, description="The execution, if one was made.")
+
+
+class SlotCounts(ApiModel):
+    """Slots of the schedule by what became of them."""
+
+    enqueued: int = Field(default=0, ge=0, description="Turned into a queued execution.")
+    skipped: int = Field(default=0, ge=0, description="Left out by a policy.")
+    failed: int = Field(default=0, ge=0, description="Tried without success.")
+    missed: int = Field(default=0, ge=0, description="Never tried.")
+
+
+class Suspension(ApiModel):
+    """Why and since when the operator keeps the schedule from firing, whatever spec.suspend says."""
+
+    reason: Literal["PermanentFailure", "BreakerOpen"] = Field(description="Which rule it follows.")
+    message: str = Field(max_length=4096, description="What led to it, for people.")
+    since: Instant = Field(description="When it began.")
+    until: Instant | None = Field(
+        default=None, description="When one run is tried again; none: when the graph is valid."
+    )
+
+
 class GraphScheduleStatus(ApiModel):
     """What the operator last observed."""
 
@@ -69,3 +121,9 @@ class GraphScheduleStatus(ApiModel):
         default=(), description="The same times in the schedule's zone, RFC 3339 with its offset."
     )
     last_fire_time: Instant | None = Field(default=None, description="The last slot that the CronJob was fired for.")
+    last_outcome: SlotOutcome | None = Field(default=None, description="What became of the newest slot.")
+    consecutive_failures: int | None = Field(
+        default=None, ge=0, description="Failed or missed slots since the last success."
+    )
+    counts: SlotCounts | None = Field(default=None, description="How many slots came to what.")
+    suspension: Suspension | None = Field(default=None, description="Set while the operator itself has suspended it.")
