@@ -62,16 +62,19 @@ class Cache:
 
     def remove(self, obj: Object) -> Set[Key]:
         """Take an object that was deleted, as the watch tells of it."""
-        return self.drop(key_of(obj), version_of(obj))
-
-    def drop(self, key: Key, version: int) -> Set[Key]:
-        """Take that nothing is there at a version."""
+        key, version = key_of(obj), version_of(obj)
         known = self._entries.get(key)
         if known is not None and known.version > version:
             return frozenset()
-        self._entries.pop(key, None)
         self._gone[key] = max(version, self._gone.get(key, 0))
+        self._entries.pop(key, None)
         return _keys(known)
+
+    def forget(self, key: Key) -> None:
+        """Take that an object is gone, whichever version it had: the API server was asked for it."""
+        known = self._entries.pop(key, None)
+        if known is not None:
+            self._gone[key] = known.version
 
     def prune(self, listed: Set[Key], version: int) -> Set[Key]:
         """Take a complete list of that version, all of whose objects were `put`: what it lacks is gone.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ from graphschedule import labels, slots
 from graphschedule.status import Reason
 
 from graphschedule_operator import kube, plan
-from graphschedule_operator.cache import Cache, Key, Object, version_of
+from graphschedule_operator.cache import Cache, Key, Object
 from graphschedule_operator.status import Obstacle
 
 
@@ -48,51 +47,51 @@ class CronJobs:
         """
         metadata = schedule["metadata"]
         key = Key(metadata["namespace"], labels.cronjob_name(metadata["name"]))
-        live = self._cache.get(key)
         try:
-            return await self._carry_out(plan.plan(schedule, wanted, live), key, wanted, live, now)
-        except kube.ConflictError:
-            # The cache did not know who has the name: a stranger, whose objects we do not watch, or our own CronJob
-            # after somebody took its label away.
-            live = await self._kube.get(kube.CRONJOBS, key)
-            return await self._carry_out(plan.plan(schedule, wanted, live), key, wanted, live, now)
+            return await self._carry_out(plan.plan(schedule, wanted, self._cache.get(key)), key, now)
+        except (kube.ConflictError, kube.NotFoundError):
+            # The cache did not know who has the name: a stranger, whose objects we do not watch; our own CronJob
+            # after somebody took its label away; or nobody any more.
+            live = await self._look(key)
+            return await self._carry_out(plan.plan(schedule, wanted, live), key, now)
 
-    async def _carry_out(
-        self, step: plan.Step, key: Key, wanted: Object | None, live: Object | None, now: datetime
-    ) -> Settled:
-        if isinstance(step, plan.Wait):
-            raise GarbageError
-        if isinstance(step, plan.Refuse):
-            remedy = "rename this schedule, or delete that CronJob"
-            message = f"CronJob {key.name} exists and belongs to {step.owner}: {remedy}"
-            return Settled(None, Obstacle(Reason.NAME_CONFLICT, message))
+    async def _look(self, key: Key) -> Object | None:
         try:
-            return Settled(await self._write(step, key, wanted, live, now))
-        except (kube.ConflictError, kube.UnavailableError):
-            raise
+            return await self._kube.get(kube.CRONJOBS, key)
         except kube.NotFoundError:
-            self._cache.drop(key, version_of(live) if live else 0)
+            self._cache.forget(key)
+            return None
+
+    async def _carry_out(self, step: plan.Step, key: Key, now: datetime) -> Settled:
+        match step:
+            case plan.Keep(live):
+                return Settled(live)
+            case plan.Wait():
+                raise GarbageError
+            case plan.Refuse(owner):
+                remedy = "rename this schedule, or delete that CronJob"
+                message = f"CronJob {key.name} exists and belongs to {owner}: {remedy}"
+                return Settled(None, Obstacle(Reason.NAME_CONFLICT, message))
+        try:
+            return Settled(await self._write(step, key, now))
+        except (kube.ConflictError, kube.NotFoundError, kube.UnavailableError):
             raise
         except kube.ApiError as error:
             message = f"the API server refused CronJob {key.name}: {error}"
-            return Settled(live, Obstacle(Reason.APPLY_FAILED, message), error)
+            return Settled(self._cache.get(key), Obstacle(Reason.APPLY_FAILED, message), error)
 
-    async def _write(
-        self, step: plan.Step, key: Key, wanted: Object | None, live: Object | None, now: datetime
-    ) -> Object | None:
-        match step, wanted, live:
-            case plan.Create(), Mapping(), None:
+    async def _write(self, step: plan.Create | plan.Update | plan.Suspend, key: Key, now: datetime) -> Object:
+        match step:
+            case plan.Create(wanted):
                 return self._known(await self._kube.apply(kube.CRONJOBS, wanted, force=False))
-            case plan.Update(forget_missed), Mapping(), Mapping():
+            case plan.Update(wanted, live, forget_missed):
                 if forget_missed:
                     await self._forget_missed(key, live, now)
                 same = {"metadata": {**wanted["metadata"], **_identity(live)}}
                 return self._known(await self._kube.apply(kube.CRONJOBS, {**wanted, **same}, force=True))
-            case plan.Suspend(), None, Mapping():
+            case plan.Suspend(live):
                 change = {"metadata": _identity(live), "spec": {"suspend": True}}
                 return self._known(await self._kube.merge(kube.CRONJOBS, key, change))
-            case _:
-                return live
 
     async def _forget_missed(self, key: Key, live: Object, now: datetime) -> None:
         """Have the CronJob controller believe that it has seen the time up to now (see `plan.Update`).

@@ -10,12 +10,16 @@ from graphschedule_operator.drift import contains
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Everything is as wanted."""
+    """It is as wanted: `live`, or none."""
+
+    live: Object | None
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
     """There is none, as far as we can see."""
+
+    wanted: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,16 @@ class Update:
     now before it sees the change (mission M7: resuming never fires retroactively).
     """
 
+    wanted: Object
+    live: Object
     forget_missed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
     """The spec cannot be used: what an earlier one asked for must not go on firing."""
+
+    live: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +61,17 @@ Step = Keep | Create | Update | Suspend | Wait | Refuse
 def plan(schedule: Object, wanted: Object | None, live: Object | None) -> Step:
     """Return the one step that brings the CronJob to what is wanted; None is wanted of a spec that cannot be used."""
     if live is None:
-        return Keep() if wanted is None else Create()
-    if not is_ours(schedule, live):
+        return Keep(None) if wanted is None else Create(wanted)
+    if not _is_ours(schedule, live):
         return _foreign(schedule, live)
     if wanted is None:
-        return Keep() if live["spec"].get("suspend") else Suspend()
+        return Keep(live) if live["spec"].get("suspend") else Suspend(live)
     if contains(live, wanted):
-        return Keep()
-    return Update(forget_missed=_would_make_up(live["spec"], wanted["spec"]))
+        return Keep(live)
+    return Update(wanted, live, forget_missed=_would_make_up(live["spec"], wanted["spec"]))
 
 
-def is_ours(schedule: Object, cronjob: Object) -> bool:
-    """Tell whether the schedule is the CronJob's controller."""
+def _is_ours(schedule: Object, cronjob: Object) -> bool:
     owner = controller_of(cronjob)
     return owner is not None and owner["uid"] == schedule["metadata"]["uid"]
 

@@ -59,6 +59,14 @@ def test_old_news_neither_revives_nor_deletes_an_object(cache: Cache) -> None:
     assert cache.get(A) is not None
 
 
+def test_a_forgotten_object_comes_back_only_in_a_newer_version(cache: Cache) -> None:
+    cache.put(schedule("a", 5))
+    cache.forget(A)
+    assert cache.get(A) is None
+    assert cache.put(schedule("a", 5)) == set()
+    assert cache.put(schedule("a", 6)) == {A}
+
+
 def test_a_list_finds_what_vanished_what_came_and_what_changed(cache: Cache) -> None:
     cache.put(schedule("gone", 1))
     cache.put(schedule("same", 2))

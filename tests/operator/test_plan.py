@@ -37,15 +37,15 @@ def live(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_nothing_is_created_for_a_spec_that_cannot_be_used(schedule: dict[str, Any]) -> None:
-    assert plan.plan(schedule, None, None) == plan.Keep()
+    assert plan.plan(schedule, None, None) == plan.Keep(None)
 
 
 def test_a_cronjob_that_is_not_there_is_created(schedule: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert plan.plan(schedule, wanted, None) == plan.Create()
+    assert plan.plan(schedule, wanted, None) == plan.Create(wanted)
 
 
 def test_a_cronjob_as_wanted_is_kept(schedule: dict[str, Any], wanted: dict[str, Any], live: dict[str, Any]) -> None:
-    assert plan.plan(schedule, wanted, live) == plan.Keep()
+    assert plan.plan(schedule, wanted, live) == plan.Keep(live)
 
 
 @pytest.mark.parametrize(
@@ -66,28 +66,28 @@ def test_an_edited_cronjob_is_put_back_and_makes_up_no_slot_of_another_schedule(
     forget_missed: bool,
 ) -> None:
     live["spec"] |= edits
-    assert plan.plan(schedule, wanted, live) == plan.Update(forget_missed=forget_missed)
+    assert plan.plan(schedule, wanted, live) == plan.Update(wanted, live, forget_missed=forget_missed)
 
 
 def test_suspending_needs_no_forgetting(schedule: dict[str, Any], wanted: dict[str, Any], live: dict[str, Any]) -> None:
     wanted["spec"]["suspend"] = True
     live["spec"]["schedule"] = "0 8 * * *"
-    assert plan.plan(schedule, wanted, live) == plan.Update(forget_missed=False)
+    assert plan.plan(schedule, wanted, live) == plan.Update(wanted, live, forget_missed=False)
 
 
 def test_a_field_we_no_longer_set_is_an_update_because_the_hash_differs(
     schedule: dict[str, Any], wanted: dict[str, Any], live: dict[str, Any]
 ) -> None:
     live["metadata"]["annotations"] = {"graphschedule.io/applied-hash": "of an earlier manifest"}
-    assert plan.plan(schedule, wanted, live) == plan.Update(forget_missed=False)
+    assert plan.plan(schedule, wanted, live) == plan.Update(wanted, live, forget_missed=False)
 
 
 def test_a_cronjob_of_a_spec_that_became_unusable_is_suspended_once(
     schedule: dict[str, Any], live: dict[str, Any]
 ) -> None:
-    assert plan.plan(schedule, None, live) == plan.Suspend()
+    assert plan.plan(schedule, None, live) == plan.Suspend(live)
     live["spec"]["suspend"] = True
-    assert plan.plan(schedule, None, live) == plan.Keep()
+    assert plan.plan(schedule, None, live) == plan.Keep(live)
 
 
 def owner(kind: str, name: str) -> dict[str, Any]:
