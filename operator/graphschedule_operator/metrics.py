@@ -31,6 +31,9 @@ SWEEP_SECONDS = prometheus_client.Histogram(
 SWEEP_DIFFERENCES = prometheus_client.Counter(
     "graphschedule_operator_sweep_differences", "Schedules that a sweep found changed and no watch had told of."
 )
+DATABASE_REQUESTS = prometheus_client.Counter(
+    "graphschedule_operator_database_requests", "Transactions on the platform's database.", ["result"]
+)
 
 
 class Schedules:

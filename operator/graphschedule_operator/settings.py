@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -46,6 +46,20 @@ class Settings(BaseSettings):
     broker_secret_key: str = Field(default="url", description="Its key.")
     encryption_key_secret_name: str | None = Field(default=None, description="Secret with the platform's Fernet key.")
     encryption_key_secret_key: str = Field(default="encryption-key", description="Its key.")
+
+    database_url: SecretStr | None = Field(
+        default=None, description="The platform's database as the operator reaches it; unset: graphs are not judged."
+    )
+    encryption_key: SecretStr | None = Field(
+        default=None, description="The platform's Fernet key; unset: credentials are judged by shape only."
+    )
+    system_credentials: str = Field(
+        default="", description="What the platform offers to all users: provider:type:id, separated by commas."
+    )
+    validate_seconds: float = Field(default=600.0, gt=0, description="Age at which a valid graph is judged anew.")
+    recheck_seconds: float = Field(
+        default=60.0, gt=0, description="Pause between looks at graphs that are not valid or too long not judged."
+    )
 
     workers: int = Field(default=16, ge=1, description="Reconciles in flight at once.")
     rate: float = Field(default=1000.0, gt=0, description="Reconciles begun per second, at most.")
