@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphschedule.labels import GROUP, KIND, PLURAL, VERSION
-from graphschedule.spec import GraphScheduleSpec
+from graphschedule.spec import INPUT_OF_A_KEY, ONE_OBJECT, GraphScheduleSpec
 from graphschedule.status import GraphScheduleStatus
 
 if TYPE_CHECKING:
@@ -52,8 +52,12 @@ _SPEC_RULES: Mapping[str, tuple[tuple[str, str], ...]] = {
             "must not be the time zone of a machine; write an IANA name, such as Europe/Berlin or Etc/UTC",
         ),
     ),
+    "inputsFrom[]": (
+        ("has(self.secretRef) != has(self.configMapRef)", ONE_OBJECT),
+        ("has(self.key) || !has(self.input)", INPUT_OF_A_KEY),
+    ),
 }  # fmt: skip
-"""CEL rules by member of the spec: what must hold, and what is said when it does not. One rule fails at a time."""
+"""CEL rules by member of the spec, `[]` meaning its items: what must hold, and what is said when it does not."""
 
 _COLUMNS = (
     ("Schedule", "string", ".spec.cron", 0, "When it fires."),
@@ -110,10 +114,10 @@ def _version() -> dict[str, Any]:
 
 def _resource() -> Schema:
     spec, status = _schema_of(GraphScheduleSpec), _schema_of(GraphScheduleStatus)
-    for member, rules in _SPEC_RULES.items():
-        spec["properties"][member]["x-kubernetes-validations"] = [
-            {"rule": rule, "message": message} for rule, message in rules
-        ]
+    for place, rules in _SPEC_RULES.items():
+        member = spec["properties"][place.removesuffix("[]")]
+        ruled = member["items"] if place.endswith("[]") else member
+        ruled["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
     status["properties"]["conditions"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     return {
         "description": "Runs an agent graph of the AutoGPT Platform at the times of a cron expression.",

@@ -6,15 +6,21 @@ acts on it: later behaviour adds fields, it never gives meaning to one that was 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from graphschedule.cron import MAX_LENGTH
 
 Id = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")]
 """A platform id. Upstream uses UUIDs; the pattern is that of a label value, since ids are used as labels."""
+
+
+ONE_OBJECT = "must have either secretRef or configMapRef"
+INPUT_OF_A_KEY = "must have key where it has input; without key, every key is the input of its name"
+"""What is said of an `InputSource` that cannot be, by the API server and by the model."""
 
 
 class ApiModel(BaseModel):
@@ -72,6 +78,14 @@ class InputSource(ApiModel):
     )
     optional: bool = Field(default=False, description="True lets a run go without it when it does not exist.")
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.secret_ref is None) == (self.config_map_ref is None):
+            raise PydanticCustomError("one_object", ONE_OBJECT)
+        if self.input is not None and self.key is None:
+            raise PydanticCustomError("input_of_a_key", INPUT_OF_A_KEY)
+        return self
+
 
 class Breaker(ApiModel):
     """Stops a schedule that keeps failing."""
@@ -121,6 +135,7 @@ class GraphScheduleSpec(ApiModel):
     heartbeat_url: str | None = Field(
         default=None,
         max_length=2000,
-        pattern=r"^https?://[^\s]+$",
-        description="URL that is called after each enqueued slot, and with /fail appended after a failed one.",
+        pattern=r"^https?://[^\s/?#@]+([/?#]\S*)?$",
+        description="URL that is called after each enqueued slot, and with /fail appended to its path after a slot "
+        "that failed for good.",
     )
