@@ -7,7 +7,7 @@ access to the API server. Standard library only, for it is on the runner's cold-
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphschedule.errors import InvalidValueError
@@ -23,11 +23,28 @@ MAX_BYTES = 192 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class InputSource:
+    """Where a run finds inputs that are kept elsewhere: a volume of its pod shows what a Secret or ConfigMap holds.
+
+    `kind` is Secret or ConfigMap, `format` Text or Json. `key` None means every key, each as the input of its name;
+    `input` None means that the input is called as the key is.
+    """
+
+    kind: str
+    name: str
+    key: str | None = None
+    input: str | None = None
+    format: str = "Text"
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunPayload:
     """What one run needs to know.
 
-    `inputs` is the graph's input object; `credentials` maps a credential-input name to
-    `{id, provider, type, title?}`. `graph_version` None means the newest version at each fire (C §2.1).
+    `inputs` is the graph's input object, over which the run lays what it finds in `inputs_from`; `credentials` maps a
+    credential-input name to `{id, provider, type, title?}`. `graph_version` None means the newest version at each
+    fire (C §2.1). `heartbeat_url` is a secret of its owner.
     """
 
     schedule_uid: str
@@ -40,11 +57,13 @@ class RunPayload:
     agent_name: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs_from: tuple[InputSource, ...] = ()
+    heartbeat_url: str | None = field(default=None, repr=False)
 
     def encode(self) -> str:
         """Return the payload as compact JSON with sorted keys: equal payloads are equal texts."""
         members = {"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=asdict)
 
     @classmethod
     def decode(cls, text: str) -> RunPayload:
@@ -57,11 +76,13 @@ class RunPayload:
         try:
             members = json.loads(text)
         except ValueError as error:
-            raise InvalidValueError("payload", text, f"it must be JSON ({error})") from error
-        if not isinstance(members, dict) or members.pop("format", None) != FORMAT:
-            raise InvalidValueError("payload", text, f"it must be a JSON object with format {FORMAT}")
+            raise InvalidValueError("payload", f"of {len(text)} characters", f"it must be JSON ({error})") from error
+        given = members.pop("format", None) if isinstance(members, dict) else None
+        if given != FORMAT:
+            raise InvalidValueError("payload", {"format": given}, f"it must be a JSON object with format {FORMAT}")
         try:
-            return cls(**members)
+            sources = tuple(InputSource(**source) for source in members.pop("inputs_from", ()))
+            return cls(**members, inputs_from=sources)
         except TypeError as error:
             remedy = f"its members must be {', '.join(cls.__slots__)}"
             raise InvalidValueError("payload", sorted(members), remedy) from error

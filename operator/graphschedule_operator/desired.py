@@ -12,6 +12,8 @@ import pydantic
 from graphschedule import cron, labels, outcomes, payload, spec
 from graphschedule.errors import InvalidValueError
 
+from graphschedule_operator import sources
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -96,7 +98,7 @@ def desired(schedule: Object, accepted: Accepted, settings: Settings) -> Object:
                     "podFailurePolicy": _pod_failure_policy(),
                     "template": {
                         "metadata": {"labels": ours, "annotations": {labels.RUN_ANNOTATION: accepted.payload}},
-                        "spec": _pod(settings),
+                        "spec": _pod(accepted.spec, settings),
                     },
                 },
             },
@@ -131,14 +133,16 @@ def _payload(schedule: Object, read: spec.GraphScheduleSpec) -> str:
             name: credential.model_dump(by_alias=True, exclude_none=True)
             for name, credential in read.credentials.items()
         },
+        inputs_from=sources.described(read.inputs_from),
+        heartbeat_url=read.heartbeat_url,
     ).encode()
     size = len(encoded.encode())
     if size > payload.MAX_BYTES:
         raise InvalidValueError(
             PAYLOAD_FIELDS,
             size,
-            f"together they may take {payload.MAX_BYTES} bytes; keep large data in a file or a store that the graph "
-            "reads, and pass its address",
+            f"together they may take {payload.MAX_BYTES} bytes; keep large data in a ConfigMap (spec.inputsFrom), or "
+            "in a store that the graph reads, and pass its address",
         )
     return encoded
 
@@ -174,7 +178,7 @@ def _pod_failure_policy() -> dict[str, Any]:
     }
 
 
-def _pod(settings: Settings) -> dict[str, Any]:
+def _pod(asked: spec.GraphScheduleSpec, settings: Settings) -> dict[str, Any]:
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "serviceAccountName": settings.runner_service_account,
@@ -187,7 +191,7 @@ def _pod(settings: Settings) -> dict[str, Any]:
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(settings)],
+        "containers": [_container(asked, settings)],
         "volumes": [
             {
                 "name": "payload",
@@ -199,7 +203,8 @@ def _pod(settings: Settings) -> dict[str, Any]:
                         }
                     ]
                 },
-            }
+            },
+            *sources.volumes(asked.inputs_from),
         ],
     }
     if settings.data_claim:
@@ -209,8 +214,9 @@ def _pod(settings: Settings) -> dict[str, Any]:
     return pod
 
 
-def _container(settings: Settings) -> dict[str, Any]:
-    mounts = [{"name": "payload", "mountPath": PAYLOAD_FOLDER, "readOnly": True}]
+def _container(asked: spec.GraphScheduleSpec, settings: Settings) -> dict[str, Any]:
+    payload_mount = {"name": "payload", "mountPath": PAYLOAD_FOLDER, "readOnly": True}
+    mounts = [payload_mount, *sources.mounts(asked.inputs_from)]
     if settings.data_claim:
         mounts.append({"name": "data", "mountPath": DATA_FOLDER})
     return {

@@ -41,6 +41,7 @@ STATUS = {
     "lastFireTime": "2026-05-04T07:00:00Z",
 }
 
+REF = {"name": "somewhere"}
 REFUSED = [
     ({"cron": "0 * * * * *"}, "must have exactly five fields, minute hour day-of-month month day-of-week; six"),
     ({"cron": "0 9 * *"}, "must have exactly five fields"),
@@ -58,6 +59,10 @@ REFUSED = [
     ({"userId": "a b"}, "spec.userId in body should match"),
     ({"inputs": ["a"]}, "spec.inputs in body must be of type object"),
     ({"credentials": {"github": {"id": "c1"}}}, "spec.credentials.github.provider: Required value"),
+    ({"inputsFrom": [{"key": "token"}]}, "must have either secretRef or configMapRef"),
+    ({"inputsFrom": [{"secretRef": REF, "configMapRef": REF}]}, "must have either secretRef or configMapRef"),
+    ({"inputsFrom": [{"secretRef": REF, "input": "token"}]}, "must have key where it has input"),
+    ({"heartbeatUrl": "https://user:word@ping.example"}, "spec.heartbeatUrl in body should match"),
     ({"graphId": "graph-1"}, 'unknown field "spec.graphId"'),
 ]
 

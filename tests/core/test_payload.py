@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from graphschedule.errors import InvalidValueError
-from graphschedule.payload import RunPayload
+from graphschedule.payload import InputSource, RunPayload
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,11 @@ PAYLOAD = RunPayload(
     agent_name="Briefing",
     inputs={"topic": "Käse 🧀", "limits": {"words": 120, "ratio": 0.5, "tags": ["a", None, True]}},
     credentials={"github": {"id": "c1", "provider": "github", "type": "api_key"}},
+    inputs_from=(InputSource("Secret", "keys", key="token", input="api_key"), InputSource("ConfigMap", "texts")),
+    heartbeat_url="https://ping.example/secret",
 )
+
+NEWER = {"inputs_from", "heartbeat_url"}
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -33,6 +37,19 @@ JSON_VALUES = st.recursive(
 def test_a_payload_comes_back_as_it_went(inputs: dict[str, object]) -> None:
     payload = replace(PAYLOAD, inputs=inputs)
     assert RunPayload.decode(payload.encode()) == payload
+
+
+def test_a_payload_of_an_operator_that_knew_less_is_read() -> None:
+    older = {name: value for name, value in json.loads(PAYLOAD.encode()).items() if name not in NEWER}
+    assert RunPayload.decode(json.dumps(older)) == replace(PAYLOAD, inputs_from=(), heartbeat_url=None)
+
+
+def test_the_heartbeat_url_shows_neither_in_a_repr_nor_in_a_refusal() -> None:
+    assert "ping.example" not in repr(PAYLOAD)
+    for text in (PAYLOAD.encode()[:-1], PAYLOAD.encode().replace('"format":1', '"format":2')):
+        with pytest.raises(InvalidValueError) as caught:
+            RunPayload.decode(text)
+        assert "ping.example" not in str(caught.value)
 
 
 def test_equal_payloads_are_equal_texts() -> None:
@@ -55,6 +72,7 @@ def test_the_text_is_compact_and_readable() -> None:
         ('{"format": 2}', "it must be a JSON object with format 1"),
         ('{"format": 1}', "its members must be schedule_uid, namespace, name"),
         (json.dumps(json.loads(PAYLOAD.encode()) | {"surprise": 1}), "its members must be schedule_uid, namespace"),
+        (json.dumps(json.loads(PAYLOAD.encode()) | {"inputs_from": [{"kind": "Secret"}]}), "its members must be"),
     ],
 )
 def test_a_text_that_is_no_payload_is_refused_with_a_remedy(text: str, remedy: str) -> None:

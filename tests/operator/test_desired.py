@@ -36,6 +36,7 @@ def pod_of(cronjob: Object) -> dict[str, Any]:
         ({"graph": {"id": "a/b"}}, "spec.graph.id"),
         ({"userId": None}, "spec.userId"),
         ({"surprise": 1}, "spec.surprise"),
+        ({"inputsFrom": [{"key": "token"}]}, "spec.inputsFrom.0"),
         ({"inputs": {"text": "x" * payload.MAX_BYTES}}, "spec.inputs and spec.credentials"),
         ({"inputs": {"text": "ä" * (payload.MAX_BYTES // 2)}}, "spec.inputs and spec.credentials"),
     ],
@@ -111,6 +112,46 @@ def test_the_run_payload_travels_in_the_pod_template(
         inputs={"n": 1, "text": "ä"},
         credentials={"hub": credential},
     )
+
+
+def test_inputs_from_elsewhere_are_volumes_that_a_pod_can_start_without(
+    make_schedule: MakeSchedule, settings: Settings, now: datetime
+) -> None:
+    schedule = make_schedule(
+        inputsFrom=[
+            {"secretRef": {"name": "api-keys"}, "key": "token", "input": "api_key"},
+            {"configMapRef": {"name": "texts"}, "format": "Json", "optional": True},
+        ]
+    )
+    pod = pod_of(desired(schedule, accept(schedule, now), settings))
+    assert [volume for volume in pod["spec"]["volumes"] if volume["name"].startswith("inputs-")] == [
+        {
+            "name": "inputs-0",
+            "secret": {"secretName": "api-keys", "optional": True, "items": [{"key": "token", "path": "token"}]},
+        },
+        {"name": "inputs-1", "configMap": {"name": "texts", "optional": True}},
+    ]
+    assert [mount for mount in pod["spec"]["containers"][0]["volumeMounts"] if "/inputs/" in mount["mountPath"]] == [
+        {"name": "inputs-0", "mountPath": "/etc/graphschedule/inputs/0", "readOnly": True},
+        {"name": "inputs-1", "mountPath": "/etc/graphschedule/inputs/1", "readOnly": True},
+    ]
+    told = payload.RunPayload.decode(pod["metadata"]["annotations"][labels.RUN_ANNOTATION])
+    assert told.inputs_from == (
+        payload.InputSource("Secret", "api-keys", key="token", input="api_key"),
+        payload.InputSource("ConfigMap", "texts", format="Json", optional=True),
+    )
+
+
+def test_the_heartbeat_url_travels_to_the_run_and_nowhere_else(
+    make_schedule: MakeSchedule, settings: Settings, now: datetime
+) -> None:
+    schedule = make_schedule(heartbeatUrl="https://ping.example/secret")
+    cronjob = desired(schedule, accept(schedule, now), settings)
+    annotations = pod_of(cronjob)["metadata"]["annotations"]
+    assert payload.RunPayload.decode(annotations.pop(labels.RUN_ANNOTATION)).heartbeat_url == (
+        "https://ping.example/secret"
+    )
+    assert "ping.example" not in json.dumps(cronjob)
 
 
 def test_permanent_outcomes_fail_the_job_and_disruptions_cost_no_retry(
