@@ -9,6 +9,7 @@ import sys
 import kopf
 import prometheus_client
 import pydantic
+import uvloop
 
 from graphschedule_operator import handlers, kube, logs, metrics
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
@@ -39,7 +40,7 @@ def main() -> int:
         return BAD_SETTINGS
     logs.configure(settings.log_level)
     try:
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except kopf.LoginError as error:
         logger.error("cannot log in to the API server: %s", error)
         return NO_LOGIN

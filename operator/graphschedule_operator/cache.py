@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
 from graphschedule import labels
 
 Object = Mapping[str, Any]
@@ -49,7 +49,7 @@ class Cache:
     def get(self, key: Key) -> Object | None:
         """Return the object, or None."""
         entry = self._entries.get(key)
-        return None if entry is None else json.loads(entry.text)
+        return None if entry is None else orjson.loads(entry.text)
 
     def put(self, obj: Object) -> Set[Key]:
         """Take an object that exists."""
@@ -119,4 +119,4 @@ def _keys(*entries: _Entry | None) -> Set[Key]:
 def _compact(obj: Object) -> bytes:
     """Leave out the bookkeeping of other writers, which is often the larger part of an object."""
     metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
-    return json.dumps({**obj, "metadata": metadata}, separators=(",", ":")).encode()
+    return orjson.dumps({**obj, "metadata": metadata})

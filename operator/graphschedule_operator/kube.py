@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import kopf
+import orjson
 from graphschedule import labels
 
 from graphschedule_operator import metrics
@@ -174,13 +174,13 @@ class Kube:
         content_type: str = _JSON,
     ) -> dict[str, Any]:
         """Send a request; wait and repeat it when the server is too busy, log in again when a token has expired."""
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else orjson.dumps(body)
         for _ in range(_ATTEMPTS):
             await self._wait_our_turn()
             status, headers, text = await self._send(method, path, params, data, content_type)
             metrics.API_REQUESTS.labels(method, label, status).inc()
             if status in _OK:
-                answer: dict[str, Any] = json.loads(text)
+                answer: dict[str, Any] = orjson.loads(text)
                 return answer
             if status == 401:
                 self._headers = login().as_http_headers()
@@ -222,7 +222,7 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 def _error(status: int, text: bytes) -> ApiError:
     try:
-        message = json.loads(text)["message"]
+        message = orjson.loads(text)["message"]
     except (ValueError, KeyError, TypeError):
         message = text[:200].decode(errors="replace")
     kinds = {404: NotFoundError, 409: ConflictError, 429: UnavailableError}
