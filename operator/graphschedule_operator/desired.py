@@ -65,8 +65,10 @@ def accept(schedule: Object, now: datetime) -> Accepted:
     return Accepted(read, expression, _payload(schedule, read), fires)
 
 
-def desired(schedule: Object, accepted: Accepted, settings: Settings) -> Object:
+def desired(schedule: Object, accepted: Accepted, settings: Settings, *, suspended: bool = False) -> Object:
     """Return the CronJob of an accepted GraphSchedule, as we apply it.
+
+    `suspended`: the operator itself keeps it from firing, whatever `spec.suspend` says.
 
     The schedule owns it, so that deletion is garbage collection. `concurrencyPolicy` is Allow, for it would only
     see the runner's pod, which ends at the enqueue; there is no `startingDeadlineSeconds`, for a missed fire is
@@ -86,7 +88,7 @@ def desired(schedule: Object, accepted: Accepted, settings: Settings) -> Object:
         "spec": {
             "schedule": accepted.cron.canonical,
             "timeZone": accepted.spec.time_zone or UTC_ZONE,
-            "suspend": accepted.spec.suspend,
+            "suspend": accepted.spec.suspend or suspended,
             "concurrencyPolicy": "Allow",
             "successfulJobsHistoryLimit": SUCCESSFUL_JOBS_KEPT,
             "failedJobsHistoryLimit": FAILED_JOBS_KEPT,
@@ -223,7 +225,11 @@ def _container(asked: spec.GraphScheduleSpec, settings: Settings) -> dict[str, A
         "name": CONTAINER,
         "image": settings.runner_image,
         "imagePullPolicy": settings.runner_image_pull_policy,
-        "command": ["graphschedule-runner", "execute", "--payload", f"{PAYLOAD_FOLDER}/{PAYLOAD_FILE}"],
+        "command": [
+            *("graphschedule-runner", "execute"),
+            *("--payload", f"{PAYLOAD_FOLDER}/{PAYLOAD_FILE}"),
+            *("--inputs", sources.FOLDER),
+        ],
         "env": _environment(settings),
         "volumeMounts": mounts,
         "resources": settings.runner_resources,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from graphschedule import slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import Condition, ConditionType, GraphScheduleStatus, Reason
 
+from graphschedule_operator import graph
 from graphschedule_operator.desired import PAYLOAD_FIELDS, Accepted
+from graphschedule_operator.judgement import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from graphschedule.status import Suspension
 
     from graphschedule_operator.cache import Object
 
@@ -23,6 +27,7 @@ _FIELD_REASONS = {
     "spec.timeZone": Reason.INVALID_TIME_ZONE,
     PAYLOAD_FIELDS: Reason.INPUTS_TOO_LARGE,
 }
+_SUSPENDED = (Reason.SUSPENDED, Reason.PERMANENT_FAILURE, Reason.BREAKER_OPEN)
 
 
 class State(StrEnum):
@@ -44,20 +49,18 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a status is made of. `cronjob` is the schedule's own CronJob as it now stands."""
+    """All that a status is made of. `cronjob` is the schedule's own CronJob as it now stands.
+
+    `suspension` is the operator's own: why it keeps the schedule from firing, whatever the spec says.
+    """
 
     schedule: Object
     verdict: Accepted | InvalidValueError
     cronjob: Object | None
     obstacle: Obstacle | None
     now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    status: Literal["True", "False"]
-    reason: Reason
-    message: str
+    graph: Judgement = graph.NO_DATABASE
+    suspension: Suspension | None = None
 
 
 def status(facts: Facts) -> GraphScheduleStatus:
@@ -66,8 +69,9 @@ def status(facts: Facts) -> GraphScheduleStatus:
     scheduled = _scheduled(facts)
     fires = _fire_times(facts.verdict, scheduled)
     judgements = {
-        ConditionType.READY: _ready(accepted, scheduled),
+        ConditionType.READY: _ready(accepted, facts.graph, scheduled),
         ConditionType.ACCEPTED: accepted,
+        ConditionType.GRAPH_VALID: facts.graph,
         ConditionType.SCHEDULED: scheduled,
     }
     return GraphScheduleStatus(
@@ -77,6 +81,7 @@ def status(facts: Facts) -> GraphScheduleStatus:
         next_fire_times=tuple(slots.format_instant(fire) for fire in fires),
         next_fire_times_local=tuple(fire.isoformat(timespec="seconds") for fire in fires),
         last_fire_time=_last_fire_time(facts),
+        suspension=facts.suspension,
     )
 
 
@@ -88,12 +93,12 @@ def conditions_of(schedule: Object) -> Mapping[str, Mapping[str, Any]]:
 
 def state_of(current: GraphScheduleStatus) -> State:
     """Return the state a schedule of that status is counted under."""
-    reasons = {condition.type: condition for condition in current.conditions}
-    if reasons[ConditionType.ACCEPTED].status == "False":
+    conditions = {condition.type: condition for condition in current.conditions}
+    if "False" in (conditions[ConditionType.ACCEPTED].status, conditions[ConditionType.GRAPH_VALID].status):
         return State.INVALID
-    if reasons[ConditionType.READY].status == "False":
-        return State.BLOCKED
-    return State.SUSPENDED if reasons[ConditionType.READY].reason == Reason.SUSPENDED else State.ACTIVE
+    if conditions[ConditionType.SCHEDULED].reason in _SUSPENDED:
+        return State.SUSPENDED
+    return State.BLOCKED if conditions[ConditionType.SCHEDULED].status == "False" else State.ACTIVE
 
 
 def differences(schedule: Object, current: GraphScheduleStatus) -> Mapping[str, Any]:
@@ -103,38 +108,55 @@ def differences(schedule: Object, current: GraphScheduleStatus) -> Mapping[str, 
     return {name: value or None for name, value in members.items() if (value or None) != known.get(name)}
 
 
-def _accepted(verdict: Accepted | InvalidValueError) -> _Judgement:
+def _accepted(verdict: Accepted | InvalidValueError) -> Judgement:
     if isinstance(verdict, InvalidValueError):
-        return _Judgement("False", _FIELD_REASONS.get(verdict.field, Reason.INVALID_SPEC), str(verdict))
+        return Judgement("False", _FIELD_REASONS.get(verdict.field, Reason.INVALID_SPEC), str(verdict))
     if verdict.spec.time_zone is None:
         message = "spec.timeZone is not set, so UTC is used; set it, to Etc/UTC if UTC is meant"
-        return _Judgement("True", Reason.TIME_ZONE_DEFAULTED, message)
-    return _Judgement("True", Reason.ACCEPTED, "the spec can be used")
+        return Judgement("True", Reason.TIME_ZONE_DEFAULTED, message)
+    return Judgement("True", Reason.ACCEPTED, "the spec can be used")
 
 
-def _scheduled(facts: Facts) -> _Judgement:
+def _scheduled(facts: Facts) -> Judgement:
     name = facts.cronjob["metadata"]["name"] if facts.cronjob else None
     if facts.obstacle is not None:
-        return _Judgement("False", facts.obstacle.reason, facts.obstacle.message)
+        return Judgement("False", facts.obstacle.reason, facts.obstacle.message)
     if isinstance(facts.verdict, InvalidValueError):
         consequence = f"CronJob {name} is suspended until it can" if name else "no CronJob was made"
-        return _Judgement("False", Reason.NOT_ACCEPTED, f"the spec cannot be used; {consequence}")
+        return Judgement("False", Reason.NOT_ACCEPTED, f"the spec cannot be used; {consequence}")
+    if not graph.may_fire(facts.graph, facts.verdict, facts.cronjob):
+        return _held(facts.graph, facts.cronjob)
     if facts.verdict.spec.suspend:
-        return _Judgement("True", Reason.SUSPENDED, f"CronJob {name} is suspended, as spec.suspend asks")
-    return _Judgement("True", Reason.CRON_JOB_APPLIED, f"CronJob {name} fires this schedule")
+        return Judgement("True", Reason.SUSPENDED, f"CronJob {name} is suspended, as spec.suspend asks")
+    if facts.suspension is not None:
+        message = f"CronJob {name} is suspended: {facts.suspension.message}"
+        return Judgement("False", Reason(facts.suspension.reason), message)
+    return Judgement("True", Reason.CRON_JOB_APPLIED, f"CronJob {name} fires this schedule")
 
 
-def _ready(accepted: _Judgement, scheduled: _Judgement) -> _Judgement:
+def _held(verdict: Judgement, cronjob: Object | None) -> Judgement:
+    """Tell what became of a spec whose graph was never valid."""
+    fault = "the graph is not valid" if verdict.status == "False" else "the graph could not be validated yet"
+    if cronjob is None:
+        consequence = "no CronJob was made"
+    else:
+        state = "is suspended" if cronjob["spec"].get("suspend") else "stays as it was"
+        consequence = f"CronJob {cronjob['metadata']['name']} {state} until it is"
+    return Judgement("False", Reason.NOT_ACCEPTED, f"{fault}; {consequence}")
+
+
+def _ready(*aspects: Judgement) -> Judgement:
     """Summarise: the first condition that is false; a suspension that was asked for is no fault."""
-    for judgement in (accepted, scheduled):
+    *_, scheduled = aspects
+    for judgement in aspects:
         if judgement.status == "False":
             return judgement
     if scheduled.reason is Reason.SUSPENDED:
         return scheduled
-    return _Judgement("True", Reason.READY, "the schedule fires as written")
+    return Judgement("True", Reason.READY, "the schedule fires as written")
 
 
-def _condition(facts: Facts, kind: ConditionType, judgement: _Judgement) -> Condition:
+def _condition(facts: Facts, kind: ConditionType, judgement: Judgement) -> Condition:
     before = conditions_of(facts.schedule).get(kind)
     since = before["lastTransitionTime"] if before and before["status"] == judgement.status else None
     return Condition(
@@ -147,7 +169,7 @@ def _condition(facts: Facts, kind: ConditionType, judgement: _Judgement) -> Cond
     )
 
 
-def _fire_times(verdict: Accepted | InvalidValueError, scheduled: _Judgement) -> tuple[datetime, ...]:
+def _fire_times(verdict: Accepted | InvalidValueError, scheduled: Judgement) -> tuple[datetime, ...]:
     """Return when the CronJob fires next: it does not unless it is the wanted one and is not suspended."""
     if isinstance(verdict, InvalidValueError) or scheduled.reason is not Reason.CRON_JOB_APPLIED:
         return ()

@@ -1,0 +1,103 @@
+"""A schedule's graph: what is asked about it, how the answer is told, and what follows for the CronJob. Pure."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from graphschedule import labels
+from graphschedule.status import ConditionType, Reason
+from graphschedule_platform.verdict import ExecutionRequest, VerdictKind
+
+from graphschedule_operator.judgement import Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphschedule_platform.verdict import NodeErrors, Verdict
+
+    from graphschedule_operator.cache import Object
+    from graphschedule_operator.desired import Accepted
+
+ERRORS_SHOWN = 10
+"""Node errors told in a condition; the rest are counted."""
+MAX_MESSAGE = 4096
+
+NO_DATABASE = Judgement(
+    "Unknown", Reason.NOT_VALIDATED, "the operator has no database to ask: set GRAPHSCHEDULE_DATABASE_URL"
+)
+NOT_READ = Judgement("Unknown", Reason.NOT_VALIDATED, "the spec cannot be used, so its graph was not looked at")
+
+_REASONS = {
+    VerdictKind.GRAPH_NOT_FOUND: Reason.GRAPH_NOT_FOUND,
+    VerdictKind.NOT_ACCESSIBLE: Reason.GRAPH_NOT_ACCESSIBLE,
+    VerdictKind.NOT_IN_LIBRARY: Reason.GRAPH_NOT_IN_LIBRARY,
+    VerdictKind.INVALID: Reason.GRAPH_INVALID,
+    VerdictKind.ERROR: Reason.GRAPH_ERROR,
+}
+
+
+def request_of(schedule: Object) -> ExecutionRequest:
+    """Return what an accepted schedule asks the platform to run.
+
+    Inputs from Secrets and ConfigMaps are unknown here. They are left out, which is no error: the platform takes an
+    input that is not given for its default (C §2.2).
+    """
+    spec = schedule["spec"]
+    return ExecutionRequest(
+        graph_id=spec["graph"]["id"],
+        user_id=spec["userId"],
+        graph_version=spec["graph"].get("version"),
+        inputs=spec.get("inputs") or {},
+        credentials=spec.get("credentials") or {},
+    )
+
+
+def judgement(verdict: Verdict) -> Judgement:
+    """Return how a verdict of the platform is told."""
+    if not verdict.valid:
+        return Judgement("False", _REASONS[verdict.kind], "; ".join(_sentences(verdict))[:MAX_MESSAGE])
+    unchecked = "" if verdict.credentials_checked else "; credentials were judged by shape only"
+    return Judgement("True", Reason.GRAPH_VALID, f"version {verdict.graph_version} of the graph can be run{unchecked}")
+
+
+def unanswered(why: str) -> Judgement:
+    """Return what is told of a graph that could not be judged."""
+    return Judgement("Unknown", Reason.NOT_VALIDATED, f"what fired before goes on firing; {why}"[:MAX_MESSAGE])
+
+
+def last_told(schedule: Object) -> Judgement | None:
+    """Return what the schedule's status says of the graph, if it says so of the present spec."""
+    for condition in (schedule.get("status") or {}).get("conditions") or ():
+        current = condition["observedGeneration"] == schedule["metadata"]["generation"]
+        if condition["type"] == ConditionType.GRAPH_VALID and current and condition["reason"] in [*Reason]:
+            return Judgement(condition["status"], Reason(condition["reason"]), condition["message"])
+    return None
+
+
+def may_fire(graph: Judgement, accepted: Accepted, cronjob: Object | None) -> bool:
+    """Tell whether a CronJob may run what the spec asks for: once it is valid, and from then on.
+
+    That a CronJob runs exactly this already is how we know that it was valid once. When it stops being valid it goes
+    on: its slots fail, and `spec.onPermanentFailure` decides.
+    """
+    return graph.status == "True" or graph == NO_DATABASE or (cronjob is not None and _runs(cronjob, accepted))
+
+
+def _runs(cronjob: Object, accepted: Accepted) -> bool:
+    template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
+    annotations = template.get("metadata", {}).get("annotations", {})
+    return bool(annotations.get(labels.RUN_ANNOTATION) == accepted.payload)
+
+
+def _sentences(verdict: Verdict) -> Iterator[str]:
+    yield verdict.message
+    yield from islice(_node_errors(verdict.node_errors), ERRORS_SHOWN)
+    more = sum(map(len, verdict.node_errors.values())) - ERRORS_SHOWN
+    if more > 0:
+        yield f"and {more} more"
+
+
+def _node_errors(errors: NodeErrors) -> Iterator[str]:
+    for node, fields in errors.items():
+        yield from (f"node {node}, {field}: {message}" for field, message in fields.items())
