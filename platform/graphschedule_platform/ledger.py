@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,8 @@ from graphschedule_platform.dialects import insert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row, Select
     from sqlalchemy.dialects import postgresql, sqlite
 
 SCHEMA = "graphschedule"
@@ -118,12 +118,17 @@ slot_table = Table(
     CheckConstraint("state IN ('claimed', 'enqueued', 'skipped', 'failed', 'missed')", name="slot_state_check"),
     Index("slot_revision_idx", "revision"),
     Index("slot_unfinished_idx", "updated_at", postgresql_where=_UNFINISHED),
+    Index("slot_state_idx", "schedule_uid", "state"),
     schema=SCHEMA,
 )
 """One row per slot. `id` is the slot's execution id, whether or not there is an execution yet."""
 
 _c = slot_table.c
+Index("slot_time_idx", _c.schedule_uid, func.coalesce(_c.fire_time, _c.created_at))
 _STANDING = (_c.id, _c.state, _c.attempts, _c.claimed_at)
+
+_OUTCOMES = (SlotState.ENQUEUED, SlotState.SKIPPED, SlotState.FAILED, SlotState.MISSED)
+_BEFORE_ALL = literal(datetime(1970, 1, 1, tzinfo=UTC), UtcTimestamp)
 
 _BATCH = 10_000
 """Ids per statement: SQLite takes 32,766 parameters in one, PostgreSQL 65,535."""
@@ -212,6 +217,25 @@ class Changes:
 
     rows: tuple[SlotRow, ...]
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What all slots of one schedule amount to.
+
+    Slots are in the order of their time: the fire time, or for one made by hand the time of its first row. Slots made
+    by hand are slots like any other: a run by hand that succeeds ends a row of failures, one that fails adds to it.
+    Claimed slots have come to nothing yet and count nowhere.
+    """
+
+    counts: Mapping[SlotState, int]
+    """How many slots are enqueued, skipped, failed and missed."""
+    failures: int
+    """Failed and missed slots after the last enqueued one."""
+    last: SlotRow
+    """The newest slot that came to something."""
+    failure: SlotRow | None
+    """The newest one of the `failures`."""
 
 
 def known_many(connection: Connection, ids: Collection[str]) -> dict[str, Claim]:
@@ -330,12 +354,77 @@ def changes_since(connection: Connection, revision: int = 0) -> Changes:
     """Return the rows changed at `revision` or later by transactions that are all over; 0 returns every row.
 
     A change that is not returned now, because its transaction or an older one is still running, is returned by a later
-    call. Valid within one process' life against one server: start from 0 again after a restart.
+    call. Valid within one process' life against one server: start from 0 or the `horizon` after a restart.
     """
-    oldest_running = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-    until: int = connection.scalars(select(_per_dialect(connection, oldest_running, _NEXT_REVISION))).one()
+    until = horizon(connection)
     query = select(slot_table).where(_c.revision >= revision, _c.revision < until).order_by(_c.revision, _c.id)
     return Changes(tuple(_slot_row(row) for row in connection.execute(query)), max(revision, until))
+
+
+def horizon(connection: Connection) -> int:
+    """Return the revision from which on `changes_since` tells of everything that cannot be seen yet."""
+    oldest_running = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    return connection.scalars(select(_per_dialect(connection, oldest_running, _NEXT_REVISION))).one()
+
+
+def states_of(connection: Connection, ids: Collection[str]) -> dict[str, SlotState]:
+    """Return the state of each of these slots that the ledger knows."""
+    return {
+        row.id: SlotState(row.state)
+        for batch in _batches(sorted(ids))
+        for row in connection.execute(select(_c.id, _c.state).where(_c.id.in_(batch)))
+    }
+
+
+def summaries(connection: Connection, schedule_uids: Collection[str] | None = None) -> dict[str, Summary]:
+    """Return by uid what the slots of these schedules, or of all, amount to; one without slots has no summary."""
+    chosen: list[ColumnElement[bool]] = [true()]
+    if schedule_uids is not None:
+        chosen = [_c.schedule_uid.in_(batch) for batch in _batches(sorted(schedule_uids))]
+    tallies = [tally for condition in chosen for tally in connection.execute(_tallies(condition))]
+    ids = sorted({id_ for tally in tallies for id_ in (tally.last_id, tally.failure_id) if id_ is not None})
+    rows = {
+        row.id: _slot_row(row)
+        for batch in _batches(ids)
+        for row in connection.execute(select(slot_table).where(_c.id.in_(batch)))
+    }
+    return {
+        tally.schedule_uid: Summary(
+            counts={state: getattr(tally, state) for state in _OUTCOMES},
+            failures=tally.failures,
+            last=rows[tally.last_id],
+            failure=rows.get(tally.failure_id),
+        )
+        for tally in tallies
+    }
+
+
+def _tallies(chosen: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Return the query of one row per schedule: counts, failures in a row, and the ids of its newest slots.
+
+    `slot_state_idx` serves the counts. All else walks `slot_time_idx` from its end, no further than the last success.
+    """
+    counts = [func.count().filter(_c.state == state).label(state) for state in _OUTCOMES]
+    decided = _c.state != SlotState.CLAIMED
+    counted = select(_c.schedule_uid, *counts).where(chosen, decided).group_by(_c.schedule_uid).subquery()
+
+    slot = slot_table.alias().c
+    time = func.coalesce(slot.fire_time, slot.created_at)
+    newest_first = (time.desc(), slot.id)
+    success = select(time).where(slot.schedule_uid == counted.c.schedule_uid, slot.state == SlotState.ENQUEUED)
+    success = success.order_by(*newest_first).limit(1)
+    known = select(counted, func.coalesce(success.scalar_subquery(), _BEFORE_ALL).label("success")).subquery()
+
+    its = slot.schedule_uid == known.c.schedule_uid
+    last = select(slot.id).where(its, slot.state != SlotState.CLAIMED).order_by(*newest_first).limit(1)
+    failed = and_(its, slot.state.in_([SlotState.FAILED, SlotState.MISSED]), time > known.c.success)
+    failure = select(slot.id).where(failed).order_by(*newest_first).limit(1)
+    return select(
+        known,
+        last.scalar_subquery().label("last_id"),
+        failure.scalar_subquery().label("failure_id"),
+        select(func.count()).where(failed).scalar_subquery().label("failures"),
+    )
 
 
 def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> dict[str, Claim]:
