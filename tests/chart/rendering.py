@@ -28,15 +28,21 @@ ALL_NAMESPACES: Values = PLATFORM | {"watch": {"allNamespaces": True}}
 EVERYTHING: Values = TWO_NAMESPACES | {
     "encryptionKey": {"existingSecret": "platform-fernet"},
     "imagePullSecrets": [{"name": "registry"}],
-    "metrics": {"serviceMonitor": {"enabled": True}},
+    "metrics": {name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")},
+    "tenancy": {"enabled": True, "source": "ConfigMap", "userIds": {"red": ["user-1", "user-2"], "blue": ["*"]}},
+    "webhook": {"enabled": True, "certificate": "CertManager"},
     "networkPolicy": {"enabled": True},
 }
+SELF_SIGNED: Values = {"webhook": {"enabled": True}, "tenancy": {"enabled": True}}
 VALUE_SETS: dict[str, Values] = {
     "embedded": {},
     "platform": PLATFORM,
     "all-namespaces": ALL_NAMESPACES,
     "everything": EVERYTHING,
+    "self-signed": SELF_SIGNED,
 }
+FOREIGN_KINDS = {"ServiceMonitor", "PrometheusRule", "Certificate", "Issuer"}
+"""Kinds of the Prometheus operator and of cert-manager."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,15 @@ class Rendered:
         return [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
 
     def operator_settings(self) -> Settings:
-        """Return what the operator makes of the environment that the chart gives it."""
-        [container] = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
-        with mock.patch.dict(os.environ, environment(container)):
+        """Return what the operator makes of the environment that the chart gives it, Secrets left out."""
+        values = {name: value for name, value in self.operator_environment().items() if isinstance(value, str)}
+        with mock.patch.dict(os.environ, values):
             return Settings()
+
+    def operator_environment(self) -> dict[str, Any]:
+        """Return the variables of the operator's container."""
+        [container] = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
+        return environment(container)
 
 
 def environment(container: Manifest) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dev import cluster
 from dev.cluster.cluster import Cluster, ClusterError
 from tests.chart.rendering import (
     CHART,
+    FOREIGN_KINDS,
     NAMESPACE,
     ROOT,
     TWO_NAMESPACES,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CRD = f"{labels.PLURAL}.{labels.GROUP}"
-NAMESPACES = (NAMESPACE, "red", "blue")
 Right = tuple[str, str, str, str]
 """Verb, group, resource, subresource."""
 
@@ -42,49 +41,6 @@ OPERATOR = "graphschedule-operator"
 RUNNER = "graphschedule-runner"
 EXAMPLE = ("--filename", str(ROOT / "examples" / "every-minute.yaml"), "--namespace", NAMESPACE)
 SCHEDULE = ("graphschedule", "every-minute", "--namespace", NAMESPACE)
-
-
-@pytest.fixture(scope="module")
-def api_server() -> Iterator[Cluster]:
-    """Yield an API server with the namespaces that the value sets name, under the restricted Pod Security Standard."""
-    with cluster.up(name="chart", kubelet=False) as control_plane:
-        for name in NAMESPACES:
-            control_plane.kubectl("create", "namespace", name)
-            control_plane.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-        yield control_plane
-        control_plane.kubectl("delete", "namespace", *NAMESPACES, "--wait=false")
-
-
-@pytest.fixture
-def release(api_server: Cluster) -> Iterator[Release]:
-    """No release yet, and none left behind."""
-    made = Release(api_server)
-    yield made
-    made.helm("uninstall", "--ignore-not-found")
-    api_server.kubectl("delete", "crd", CRD, "--ignore-not-found")
-    api_server.kubectl("delete", "pvc", "--all", "--namespace", NAMESPACE, "--wait=false")
-
-
-class Release:
-    """The chart's release; its migration hook is left out, for there is no node to run it on."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-
-    def helm(self, verb: str, *arguments: str) -> None:
-        """Run a Helm command on the release."""
-        self.cluster.helm(verb, "graphschedule", *arguments, "--namespace", NAMESPACE, "--no-hooks")
-
-    def install(self, chart: Path = CHART, *arguments: str) -> None:
-        """Install the chart and wait until the API server serves GraphSchedules."""
-        self.helm("install", str(chart), *arguments)
-        self.cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=60s")
-
-    def short_names(self) -> list[str]:
-        """Return the CRD's short names, which stand for whatever a version of it changes."""
-        crd: Manifest = yaml.safe_load(self.cluster.kubectl("get", "crd", CRD, "--output", "yaml"))
-        names: list[str] = crd["spec"]["names"]["shortNames"]
-        return names
 
 
 def runner_pod(rendered: Rendered) -> Manifest:
@@ -143,7 +99,7 @@ def verdicts(cluster: Cluster, account: str, namespace: str, rights: list[Right]
 
 @pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
 def test_api_server_takes_every_object_as_it_stands(api_server: Cluster, helm: Helm, values: Values) -> None:
-    known = [o for o in helm.render(values).objects if o["kind"] != "ServiceMonitor"]
+    known = [o for o in helm.render(values).objects if o["kind"] not in FOREIGN_KINDS]
     dry_run = ("apply", "--server-side", "--dry-run=server", "--validate=strict")
     applied = api_server.kubectl(*dry_run, "--filename", "-", input=yaml.safe_dump_all(known))
     assert len(applied.splitlines()) == len(known)
@@ -173,14 +129,14 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
     release.install(CHART, "--values", str(values))
     group, events = labels.GROUP, "events.k8s.io"
     work = [
-        *((verb, group, "graphschedules", "") for verb in ("get", "list", "watch")),
+        *((verb, group, "graphschedules", "") for verb in ("get", "list", "watch", "delete")),
         ("patch", group, "graphschedules", "status"),
         *((verb, "batch", "cronjobs", "") for verb in ("get", "list", "watch", "create", "patch")),
         ("patch", "batch", "cronjobs", "status"),
         ("create", events, "events", ""),
     ]
     other = [
-        *((verb, group, "graphschedules", "") for verb in ("create", "update", "patch", "delete")),
+        *((verb, group, "graphschedules", "") for verb in ("create", "update", "patch")),
         ("delete", "batch", "cronjobs", ""),
         *((verb, "", kind, "") for verb in ("get", "list", "create") for kind in ("secrets", "pods", "configmaps")),
         *((verb, "batch", "jobs", "") for verb in ("get", "create")),

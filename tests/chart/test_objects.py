@@ -23,7 +23,7 @@ from tests.chart.rendering import (
 each_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
 
 OPERATOR_RULES = [
-    {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules"], "verbs": ["get", "list", "watch", "delete"]},
     {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules/status"], "verbs": ["patch"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "watch", "create", "patch"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs/status"], "verbs": ["patch"]},
@@ -148,17 +148,19 @@ def test_ledger_is_migrated_after_an_install_and_before_an_upgrade(helm: Helm) -
     assert "serviceAccountName" not in pod
 
 
-def test_embedded_database_is_one_kept_volume_that_migration_and_runs_share(helm: Helm) -> None:
+def test_embedded_database_is_one_kept_volume_that_migration_operator_and_runs_share(helm: Helm) -> None:
     rendered = helm.render({"database": {"embedded": {"size": "2Gi", "storageClassName": "fast"}}})
     claim = rendered.one("PersistentVolumeClaim")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
     assert claim["spec"]["storageClassName"] == "fast"
-    pod = rendered.one("Job")["spec"]["template"]["spec"]
-    assert pod["volumes"] == [
-        {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
-    ]
-    assert environment(pod["containers"][0])["DATABASE_URL"] == EMBEDDED_DATABASE
+    for kind, variable in (("Job", "DATABASE_URL"), ("Deployment", "GRAPHSCHEDULE_DATABASE_URL")):
+        pod = rendered.one(kind)["spec"]["template"]["spec"]
+        assert pod["volumes"] == [
+            {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
+        ]
+        assert pod["containers"][0]["volumeMounts"] == [{"name": "data", "mountPath": "/data"}]
+        assert environment(pod["containers"][0])[variable] == EMBEDDED_DATABASE
     settings = helm.render().operator_settings()
     assert settings.data_claim == claim["metadata"]["name"]
     assert (settings.database_secret_name, settings.broker_secret_name) == (None, None)
@@ -175,7 +177,13 @@ def test_platform_database_and_broker_are_known_by_reference_only(helm: Helm) ->
     assert not rendered.all("Secret")
     assert not rendered.all("PersistentVolumeClaim")
     [migrate] = rendered.one("Job")["spec"]["template"]["spec"]["containers"]
-    assert environment(migrate)["DATABASE_URL"] == {"secretKeyRef": {"name": "platform-database", "key": "url"}}
+    database = {"secretKeyRef": {"name": "platform-database", "key": "url"}}
+    assert environment(migrate)["DATABASE_URL"] == database
+    operator = rendered.operator_environment()
+    assert operator["GRAPHSCHEDULE_DATABASE_URL"] == database
+    assert operator["GRAPHSCHEDULE_ENCRYPTION_KEY"] == {
+        "secretKeyRef": {"name": "platform-fernet", "key": "encryption-key"}
+    }
     settings = helm.render(EVERYTHING).operator_settings()
     assert (settings.database_secret_name, settings.database_secret_key) == ("platform-database", "url")
     assert (settings.broker_secret_name, settings.broker_secret_key) == ("platform-rabbitmq", "url")
@@ -263,12 +271,14 @@ def test_crd_is_the_generated_one_and_survives_an_uninstall_unless_told_otherwis
 
 def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> None:
     assert not helm.render().all("ServiceMonitor")
+    assert not helm.render().all("PrometheusRule")
+    assert not helm.render().all("ConfigMap")
     assert not helm.render().all("NetworkPolicy")
     rendered = helm.render(EVERYTHING)
     [endpoint] = rendered.one("ServiceMonitor")["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
     [operator] = [p for p in rendered.all("NetworkPolicy") if p["metadata"]["namespace"] == NAMESPACE]
-    assert operator["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    assert operator["spec"]["ingress"] == [{"ports": [{"port": "http"}]}, {"ports": [{"port": "webhook"}]}]
     runners = [p for p in rendered.all("NetworkPolicy") if p["metadata"]["namespace"] in ("red", "blue")]
     assert len(runners) == 2
     assert all("ingress" not in policy["spec"] for policy in runners)

@@ -56,6 +56,32 @@ default
 {{ .Values.database.embedded.existingClaim | default (printf "%s-data" (include "graphschedule.fullname" .)) }}
 {{- end -}}
 
+{{- define "graphschedule.webhookSecret" -}}
+{{ include "graphschedule.operatorName" . }}-webhook
+{{- end -}}
+
+{{- /* Where admission applies: to the namespaces that this release serves. */ -}}
+{{- define "graphschedule.namespaceSelector" -}}
+{{- if .Values.watch.allNamespaces -}}
+namespaceSelector: {}
+{{- else -}}
+namespaceSelector:
+  matchExpressions:
+    - key: kubernetes.io/metadata.name
+      operator: In
+      values: {{ include "graphschedule.namespaces" . }}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+When admission applies: a change that leaves the spec alone always passes, or garbage collection could not remove its
+finalizers.
+*/ -}}
+{{- define "graphschedule.specIsNew" -}}
+- name: spec-is-new
+  expression: request.operation == 'CREATE' || object.spec != oldObject.spec
+{{- end -}}
+
 {{- /* What the restricted Pod Security Standard asks for, and a read-only root besides. */ -}}
 {{- define "graphschedule.podSecurityContext" -}}
 runAsNonRoot: true
@@ -73,14 +99,43 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{- /* The operator's settings: what it watches, and how the pods of a fire look. */ -}}
+{{- /* A database URL as the value of an environment variable. */ -}}
+{{- define "graphschedule.databaseUrl" -}}
+{{- if .Values.database.embedded.enabled -}}
+value: sqlite:////data/graphschedule.db
+{{- else -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ .Values.database.existingSecret | quote }}
+    key: {{ .Values.database.key | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The operator's settings: what it watches, what it reads, and how the pods of a fire look. */ -}}
 {{- define "graphschedule.operatorEnv" -}}
 - name: GRAPHSCHEDULE_NAMESPACES
   value: {{ ternary "[]" (include "graphschedule.namespaces" .) .Values.watch.allNamespaces | quote }}
 - name: GRAPHSCHEDULE_PORT
   value: "8080"
+{{- if .Values.webhook.enabled }}
+- name: GRAPHSCHEDULE_WEBHOOK_PORT
+  value: "8443"
+- name: GRAPHSCHEDULE_WEBHOOK_CERTIFICATES
+  value: /etc/graphschedule/webhook
+{{- end }}
 - name: GRAPHSCHEDULE_LOG_LEVEL
   value: {{ .Values.logLevel }}
+- name: GRAPHSCHEDULE_DATABASE_URL
+  {{- include "graphschedule.databaseUrl" . | nindent 2 }}
+{{- with .Values.encryptionKey }}
+{{- if .existingSecret }}
+- name: GRAPHSCHEDULE_ENCRYPTION_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret | quote }}
+      key: {{ .key | quote }}
+{{- end }}
+{{- end }}
 - name: GRAPHSCHEDULE_RUNNER_IMAGE
   value: {{ include "graphschedule.image" (dict "context" . "image" .Values.runner.image) | quote }}
 - name: GRAPHSCHEDULE_RUNNER_IMAGE_PULL_POLICY
