@@ -12,13 +12,14 @@ import pydantic
 from graphschedule import cron, labels, outcomes, payload, spec
 from graphschedule.errors import InvalidValueError
 
-from graphschedule_operator import sources
+from graphschedule_operator import graph, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from graphschedule_operator.cache import Object
+    from graphschedule_operator.judgement import Judgement
     from graphschedule_operator.settings import Settings
 
 CONTAINER = "runner"
@@ -108,6 +109,28 @@ def desired(schedule: Object, accepted: Accepted, settings: Settings, *, suspend
     }
     manifest["metadata"]["annotations"] = {labels.HASH_ANNOTATION: _hash(manifest)}
     return manifest
+
+
+def wanted(
+    schedule: Object,
+    accepted: Accepted | InvalidValueError,
+    settings: Settings,
+    *,
+    verdict: Judgement,
+    live: Object | None,
+    suspended: bool,
+) -> Object | None:
+    """Return the CronJob that is wanted by what is known of the graph; None if none is to fire.
+
+    `live` is the schedule's CronJob as it stands. It is left alone while nobody can tell whether what an edit asks
+    for is valid, unless it is to be suspended: that needs no verdict.
+    """
+    if isinstance(accepted, InvalidValueError):
+        return None
+    if graph.may_fire(verdict, accepted, live):
+        return desired(schedule, accepted, settings, suspended=suspended)
+    waits = verdict.status == "Unknown" and not (suspended or accepted.spec.suspend)
+    return live if waits else None
 
 
 def _read_spec(schedule: Object) -> spec.GraphScheduleSpec:

@@ -206,7 +206,7 @@ def _unavailable_at(target: Target) -> Callable[[ExceptionContext], DatabaseUnav
         error = context.original_exception
         if context.is_pre_ping or not (context.is_disconnect or is_unavailable(error)):
             return None
-        return DatabaseUnavailableError(f"database {target.place} is not available: {_cause(error)}")
+        return DatabaseUnavailableError(f"database {target.place} is not available: {cause(error)}")
 
     return translate
 
@@ -230,7 +230,7 @@ def _sqlite_is_unavailable(error: BaseException) -> bool:
     }
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException | None) -> str:
     """Return the error on one line, without the details that may quote values."""
     diagnosis = getattr(error, "diag", None)
     return " ".join((getattr(diagnosis, "message_primary", None) or str(error)).split())

@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 
 from graphschedule.errors import InvalidValueError
 from graphschedule.outcomes import Outcome
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError
 
-from graphschedule_platform import ledger
+from graphschedule_platform import database, ledger
 from graphschedule_platform.admission import admit
 from graphschedule_platform.errors import PlatformUnsupportedError, TransientError
 from graphschedule_platform.fires import Fire, FireResult, Results
@@ -133,8 +133,11 @@ class Enqueuer:
 
     def _blame(self, fires: Sequence[Fire], error: Exception) -> Results:
         """Put a fault that only this fire has on record: what cannot be stored is hopeless, the rest may pass."""
-        if isinstance(error, DataError):
-            return self._record(fires, Outcome.GRAPH_ERROR, f"the database cannot store its inputs: {error.orig}")
+        if isinstance(error, DBAPIError):  # its own text may quote the row, and with it what was kept in a Secret
+            fault = database.cause(error.orig)
+            if isinstance(error, DataError):
+                return self._record(fires, Outcome.GRAPH_ERROR, f"the database cannot store its inputs: {fault}")
+            return self._record(fires, Outcome.TRANSIENT, f"{type(error).__name__}: {fault}")
         _log.error("unexpected fault", exc_info=error, extra={"executionId": fires[0].id})
         return self._record(fires, Outcome.TRANSIENT, f"{type(error).__name__}: {error}")
 

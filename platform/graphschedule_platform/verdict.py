@@ -43,6 +43,8 @@ class VerdictKind(Enum):
     """The platform's GraphValidationError: collected node errors."""
     ERROR = ("error", Outcome.GRAPH_ERROR)
     """The platform's plain ValueError: the first fault found, with no node errors."""
+    NO_INPUTS = ("no_inputs", Outcome.BAD_ARGUMENTS)
+    """Inputs that are kept elsewhere could not be read, so nothing was judged."""
 
     def __init__(self, word: str, outcome: Outcome) -> None:
         self.word = word

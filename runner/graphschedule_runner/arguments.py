@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PAYLOAD = Path("/etc/graphschedule/run.json")
 """Where a pod finds its run payload."""
 
+INPUTS = Path("/etc/graphschedule/inputs")
+"""Where a pod finds what its Secrets and ConfigMaps hold: a folder for each of `spec.inputsFrom`, by index."""
+
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes reads a container's last words; the file is there only in a pod."""
 
@@ -34,6 +37,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 def _execute(commands: Commands, environment: Mapping[str, str]) -> None:
     command = _command(commands, "execute", "execute", "enqueue one slot of a schedule: what a CronJob's pod does")
     command.add_argument("--payload", type=Path, default=PAYLOAD, metavar="FILE", help="run payload (%(default)s)")
+    command.add_argument(
+        "--inputs", type=Path, default=INPUTS, metavar="FOLDER", help="inputs from elsewhere (%(default)s)"
+    )
     command.add_argument("--slot", metavar="TIME", help="RFC 3339 fire time; by default it is in the Job's name")
     job = "of the Job that runs this ($GRAPHSCHEDULE_JOB_{})"
     command.add_argument(

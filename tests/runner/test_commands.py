@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from graphschedule.slots import Slot
 from graphschedule_platform import tables
 
 from dev.services import topology
+from tests.runner.commands import SLOT, command, environment_of, refused, run, written
 from tests.support import builders
 from tests.support.platforms import NOON, Platform, fire, on_postgresql, payload_of
 
@@ -25,43 +25,11 @@ if TYPE_CHECKING:
     from dev.services import Service
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SLOT = "2026-05-04T12:00:00Z"
-
-
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "graphschedule_runner", *map(str, arguments)]
-
-
-def run(environment: dict[str, str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ", "DATABASE"))}
-    return subprocess.run(
-        command(*arguments), env=clean | environment, check=False, capture_output=True, text=True, timeout=120
-    )
-
-
-def environment_of(platform: Platform) -> dict[str, str]:
-    broker = {"RABBITMQ_URL": platform.broker_url} if platform.broker_url else {}
-    return {"DATABASE_URL": platform.url} | broker
 
 
 @pytest.fixture
 def payload_file(payload: RunPayload, tmp_path: Path) -> Path:
     return written(payload, tmp_path)
-
-
-def written(payload: RunPayload, folder: Path) -> Path:
-    path = folder / "run.json"
-    path.write_text(payload.encode())
-    return path
-
-
-def refused(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
-    """Assert that a command refused with one message that holds all parts, and no traceback."""
-    said = done.stdout + done.stderr
-    assert done.returncode == code, said
-    assert "Traceback" not in said
-    for part in parts:
-        assert part in said
 
 
 def test_execute_does_by_hand_what_the_pod_does(platform: Platform, payload: RunPayload, payload_file: Path) -> None:

@@ -1,0 +1,89 @@
+"""Inputs from Secrets and ConfigMaps (M45), as the volumes of a pod show them when it starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from graphschedule.errors import InvalidValueError
+from graphschedule_platform.verdict import Verdict, VerdictKind
+
+from graphschedule_runner.secrecy import discreet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from graphschedule.payload import InputSource, RunPayload
+    from graphschedule_platform.admission import Judge
+    from graphschedule_platform.fires import Fire
+
+MAX_BYTES = 1024 * 1024
+"""Limit of all inputs together, as JSON: as much as one Secret or ConfigMap can hold."""
+
+_CONTENTS = {"Text": "text in UTF-8", "Json": "JSON in UTF-8"}
+
+Inputs = dict[str, Any]
+
+
+def complete(fire: Fire, judge: Judge, folder: Path) -> tuple[Fire, Judge]:
+    """Return the fire with all its inputs, and its judge, who now tells nobody what was in a Secret.
+
+    In `folder`, the volume of each source is the folder called by its index. If a source cannot be used, the fire is
+    returned as it was, with a judge who refuses it for that reason. So the slot is on record as failed, unless an
+    earlier attempt has written its execution: that one gets finished, for it needs no inputs any more.
+    """
+    try:
+        found = _read(fire.payload, folder)
+        inputs = _merged(fire.payload, found)
+    except InvalidValueError as error:
+        refusal = Verdict(VerdictKind.NO_INPUTS, str(error))
+        return fire, lambda _, requests: [refusal for _ in requests]
+    sources = zip(fire.payload.inputs_from, found, strict=True)
+    secrets = [values for source, values in sources if source.kind == "Secret"]
+    return replace(fire, payload=replace(fire.payload, inputs=inputs)), discreet(judge, secrets)
+
+
+def _read(payload: RunPayload, folder: Path) -> list[Inputs]:
+    """Return what each source gives."""
+    found = []
+    for index, source in enumerate(payload.inputs_from):
+        field = f"spec.inputsFrom[{index}]"
+        files = _files(folder / str(index), source.key)
+        if not files and not source.optional:
+            remedy = (
+                f"namespace {payload.namespace} has no such thing, or it is empty; create it, or set optional: true"
+            )
+            raise InvalidValueError(field, _title(source, source.key), remedy)
+        found.append({source.input or key: _value(field, source, key, content) for key, content in files.items()})
+    return found
+
+
+def _files(folder: Path, key: str | None) -> dict[str, bytes]:
+    """Return what a volume shows: one file for each key, beside folders of the kubelet's own."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob(key or "*")) if path.is_file()}
+
+
+def _value(field: str, source: InputSource, key: str, content: bytes) -> object:
+    try:
+        text = content.decode()
+        return json.loads(text) if source.format == "Json" else text
+    except (ValueError, RecursionError):  # whose messages may quote what they could not read
+        remedy = f"format {source.format} takes {_CONTENTS[source.format]}"
+        raise InvalidValueError(field, _title(source, key), remedy) from None
+
+
+def _title(source: InputSource, key: str | None) -> str:
+    return f"{source.kind} {source.name}" + (f", key {key}" if key else "")
+
+
+def _merged(payload: RunPayload, found: list[Inputs]) -> Inputs:
+    """Lay each source's values over those before it."""
+    inputs = dict(payload.inputs)
+    for values in found:
+        inputs |= values
+    size = len(json.dumps(inputs))
+    if size > MAX_BYTES:
+        remedy = f"together they may take {MAX_BYTES} bytes; keep large data in a store that the graph reads"
+        raise InvalidValueError("spec.inputs and spec.inputsFrom", f"{size} bytes", remedy)
+    return inputs
