@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+_READY_SECONDS = 60.0
+_POLL_SECONDS = 0.1
 
 
 class ClusterError(RuntimeError):
@@ -29,6 +34,7 @@ class Cluster:
     node_address: str
     binaries: Path
     loader: Callable[[Path], None]
+    restarter: Callable[[], None]
 
     def kubectl(self, *args: str, input: str | None = None) -> str:  # noqa: A002 (as in subprocess.run)
         """Run kubectl and return its output.
@@ -51,6 +57,25 @@ class Cluster:
     def load_image(self, archive: Path) -> None:
         """Give the node the images of an OCI or Docker archive; pods find them under the names inside it."""
         self.loader(archive)
+
+    def restart_api_server(self) -> None:
+        """Stop the API server, start it again as it was, and wait until it is ready: every connection is lost.
+
+        Raises:
+            ClusterError: this cluster's API server is not ours to restart, or it did not become ready.
+
+        """
+        self.restarter()
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                self.kubectl("get", "--raw", "/readyz")
+            except ClusterError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
 
     def environment(self) -> dict[str, str]:
         """Return the caller's environment, made to speak to this cluster, directly and with fresh knowledge of it."""

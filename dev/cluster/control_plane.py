@@ -7,8 +7,9 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-from dev import ports
+from dev import ports, processes
 from dev.cluster import programs
+from dev.cluster.cluster import ClusterError
 from dev.cluster.pki import Authority, new_key
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ def start(folder: Path, network: Network) -> Authority:
         folder, "the API server is ready", lambda: _ready(server, authority.folder), seconds=_READY_SECONDS
     )
     return authority
+
+
+def restart_api_server(folder: Path, network: Network) -> None:
+    """End the API server and start it again with the same arguments."""
+    records = programs.records(folder)
+    running = processes.find(records, "kube-apiserver")
+    if running is None:
+        raise ClusterError(f"the API server does not run; its log is {processes.log(records, 'kube-apiserver')}")
+    arguments = running.cmdline()[1:]
+    processes.stop(records, "kube-apiserver")
+    programs.start(folder, network, "kube-apiserver", *arguments)
 
 
 def _identities(folder: Path, network: Network) -> Authority:

@@ -36,7 +36,7 @@ def cluster() -> Cluster:
     if not kubeconfig.is_file():
         raise ClusterError(f"{VARIABLE}: there is no file {kubeconfig}: name a kubeconfig, or unset the variable")
     address = os.environ.get(_ADDRESS) or address_towards(yaml.safe_load(kubeconfig.read_text()))
-    found = Cluster(kubeconfig.stem, kubeconfig, address, _tools(), load_image)
+    found = Cluster(kubeconfig.stem, kubeconfig, address, _tools(), load_image, _restart_api_server)
     found.kubectl("get", "--raw", "/readyz")
     return found
 
@@ -63,6 +63,10 @@ def address_towards(kubeconfig: dict[str, list[dict[str, dict[str, str]]]]) -> s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((server.hostname, server.port or 443))
         return str(probe.getsockname()[0])
+
+
+def _restart_api_server() -> None:
+    raise ClusterError(f"the cluster of {VARIABLE} is not ours to restart: unset it, and one of our own is started")
 
 
 def _tools() -> Path:

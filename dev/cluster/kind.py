@@ -59,7 +59,8 @@ def running(name: str) -> bool:
 def opened(name: str, folder: Path) -> Cluster:
     """Return the cluster whose kubeconfig lies in the folder."""
     address = host_address(platform.system(), run(["docker", "network", "inspect", "kind"]))
-    return Cluster(name, folder / "kubeconfig", address, folder / "bin", partial(_load, name, folder))
+    loader, restarter = partial(_load, name, folder), partial(_restart_api_server, name)
+    return Cluster(name, folder / "kubeconfig", address, folder / "bin", loader, restarter)
 
 
 def create_command(name: str, folder: Path) -> list[str]:
@@ -85,6 +86,12 @@ def host_address(system: str, networks: str) -> str:
         config["Gateway"] for config in json.loads(networks)[0]["IPAM"]["Config"] if "Gateway" in config
     ]
     return next(gateway for gateway in gateways if ":" not in gateway)
+
+
+def _restart_api_server(name: str) -> None:
+    """End the API server's container; the node's kubelet starts another."""
+    inside = ["docker", "exec", f"{_PREFIX}{name}-control-plane", "crictl"]
+    run([*inside, "stop", run([*inside, "ps", "--quiet", "--name=kube-apiserver"]).strip()])
 
 
 def _load(name: str, folder: Path, archive: Path) -> None:

@@ -154,4 +154,5 @@ def _cluster(name: str, folder: Path, net: Network) -> Cluster:
         node_address=net.host,
         binaries=folder / "bin",
         loader=partial(node.load_image, folder, tag(folder)),
+        restarter=partial(control_plane.restart_api_server, folder, net),
     )

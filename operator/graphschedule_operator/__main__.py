@@ -10,10 +10,14 @@ import kopf
 import prometheus_client
 import pydantic
 import uvloop
+from graphschedule.errors import InvalidValueError
 
-from graphschedule_operator import handlers, kube, logs, metrics
+from graphschedule_operator import handlers, kube, logs, metrics, platform
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
 from graphschedule_operator.health import Health, Phase
+from graphschedule_operator.history import Histories
+from graphschedule_operator.judge import Judge, validation
+from graphschedule_operator.permanent import Failures
 from graphschedule_operator.reconcile import Reconciler
 from graphschedule_operator.settings import Settings
 from graphschedule_operator.status import State
@@ -44,6 +48,9 @@ def main() -> int:
     except kopf.LoginError as error:
         logger.error("cannot log in to the API server: %s", error)
         return NO_LOGIN
+    except InvalidValueError as error:
+        logger.error("%s", error)
+        return BAD_SETTINGS
     return 0
 
 
@@ -56,29 +63,38 @@ async def run(settings: Settings) -> None:
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     health = Health(queue.stalled_for, settings.stall_seconds)
     connections = settings.workers + SPARE_CONNECTIONS
+    database = platform.connect(settings)
+    histories = Histories()
+    judge = Judge(database, validation(settings), schedules, queue.put, settings) if database else None
     async with (
         health.served(settings.host, settings.port),
         kube.Kube.connect(connections=connections, timeout_seconds=settings.request_seconds) as client,
         asyncio.TaskGroup() as tasks,
     ):
         sweep = Sweep(client, settings, schedules, cronjobs, queue)
-        reconciler = Reconciler(client, settings, schedules, cronjobs, counted)
+        failures = Failures(judge, histories, queue.put) if judge else None
+        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, failures)
         await sweep.once()
         # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
         workers = [tasks.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
-        sweeper = tasks.create_task(sweep.for_ever())
+        background = [tasks.create_task(sweep.for_ever())]
+        if judge is not None:
+            background.append(tasks.create_task(judge.for_ever()))
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
         await kopf.operator(
-            registry=handlers.registry(schedules, cronjobs, queue.put),
+            registry=handlers.registry(schedules, cronjobs, queue.put, sweep.soon),
             settings=handlers.kopf_settings(settings),
             standalone=True,
             clusterwide=not settings.namespaces,
             namespaces=settings.namespaces,
         )
         health.phase = Phase.STOPPING
-        sweeper.cancel()
+        for task in background:
+            task.cancel()
         await drain(workers, queue, settings.drain_seconds)
+    if database is not None:
+        database.close()
     logger.info("stopped")
 
 

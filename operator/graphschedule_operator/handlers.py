@@ -15,7 +15,7 @@ from graphschedule_operator import kube
 from graphschedule_operator.sweep import CRONJOB_SELECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Set
+    from collections.abc import Callable, Iterable
 
     from graphschedule_operator.cache import Cache, Key
     from graphschedule_operator.settings import Settings
@@ -40,9 +40,22 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
-def registry(schedules: Cache, cronjobs: Cache, put: Callable[[Key], None]) -> kopf.OperatorRegistry:
-    """Return the handlers: news goes into a cache, and the schedules that it concerns onto the queue."""
+def registry(
+    schedules: Cache, cronjobs: Cache, put: Callable[[Key], None], listed: Callable[[], None]
+) -> kopf.OperatorRegistry:
+    """Return the handlers: news goes into a cache, and the schedules that it concerns onto the queue.
+
+    `listed` is told of every object that comes from a list. kopf lists at its start and whenever a watch has lost
+    its place, and passes over what is gone since.
+    """
     handlers = kopf.OperatorRegistry()
+
+    def take(cache: Cache, event: kopf.RawEvent) -> None:
+        if event["type"] is None:
+            listed()
+        change = cache.remove if event["type"] == "DELETED" else cache.put
+        for key in change(event["object"]):
+            put(key)
 
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.ConnectionInfo:
@@ -52,14 +65,12 @@ def registry(schedules: Cache, cronjobs: Cache, put: Callable[[Key], None]) -> k
     @kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=handlers)
     async def schedule_event(event: kopf.RawEvent, **_: object) -> None:
         """Take news of a GraphSchedule."""
-        for key in _take(schedules, event):
-            put(key)
+        take(schedules, event)
 
     @kopf.on.event(*BATCH, registry=handlers)
     async def cronjob_event(event: kopf.RawEvent, **_: object) -> None:
         """Take news of a CronJob of ours."""
-        for key in _take(cronjobs, event):
-            put(key)
+        take(cronjobs, event)
 
     return handlers
 
@@ -75,11 +86,7 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     configured.networking.request_timeout = settings.request_seconds
     configured.networking.error_backoffs = API_BACKOFFS
     configured.queueing.idle_timeout = 1.0
+    configured.watching.inactivity_timeout = settings.silence_seconds
     configured.watching.chunk_size = settings.list_chunk
     configured.watching.label_selectors[BATCH] = CRONJOB_SELECTOR
     return configured
-
-
-def _take(cache: Cache, event: kopf.RawEvent) -> Set[Key]:
-    take = cache.remove if event["type"] == "DELETED" else cache.put
-    return take(event["object"])

@@ -6,6 +6,7 @@ whoever may create one could run anything (design, "GraphSchedule").
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -61,9 +62,22 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="Pause between looks at graphs that are not valid or too long not judged."
     )
 
+    webhook_certificates: Path | None = Field(
+        default=None, description="Folder with tls.crt and tls.key of the admission webhook; unset: it is not served."
+    )
+    webhook_port: int = Field(default=8443, ge=0, le=65535, description="Its port.")
+    webhook_seconds: float = Field(
+        default=9.0, gt=0, description="Time for its answer; whoever asks is to wait a little longer."
+    )
+
     workers: int = Field(default=16, ge=1, description="Reconciles in flight at once.")
     rate: float = Field(default=1000.0, gt=0, description="Reconciles begun per second, at most.")
     sweep_seconds: float = Field(default=300.0, gt=0, description="Pause between full comparisons with the API server.")
+    silence_seconds: float = Field(
+        default=70.0,
+        gt=0,
+        description="A watch that says nothing for this long is opened anew (servers speak every 60).",
+    )
     list_chunk: int = Field(default=500, ge=1, description="Objects per page of a list.")
     request_seconds: float = Field(default=30.0, gt=0, description="Time limit of one API request.")
     stall_seconds: float = Field(

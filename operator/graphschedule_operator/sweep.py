@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from graphschedule import labels
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 CRONJOB_SELECTOR = labels.SCHEDULE_LABEL
 RETRY_SECONDS = 2.0
+QUIET_SECONDS = 1.0
 
 
 class Sweep:
@@ -36,6 +38,8 @@ class Sweep:
         self._schedules = schedules
         self._cronjobs = cronjobs
         self._queue = queue
+        self._wanted = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
 
     async def once(self) -> None:
         """Sweep; try until it works."""
@@ -43,10 +47,18 @@ class Sweep:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def for_ever(self) -> None:
-        """Sweep again and again."""
+        """Sweep again and again: after each pause, or when it is asked for."""
         while True:
-            await asyncio.sleep(self._pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), self._pause)
+            self._wanted.clear()
             await self.once()
+
+    def soon(self) -> None:
+        """Have it sweep when this has not been called for `QUIET_SECONDS`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._wanted.set)
 
     async def _try(self) -> bool:
         try:

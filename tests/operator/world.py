@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -19,6 +20,7 @@ from dev import ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from dev.cluster import Cluster
 
@@ -83,6 +85,16 @@ class World:
             if event["type"] == "DELETED":
                 return
         raise AssertionError(f"{kind} {name} is still there")
+
+    def until_count(self, kind: str, count: int) -> None:
+        """Watch until there are so many objects of a kind."""
+        names: set[str] = set()
+        for event in self._watch(kind, ""):
+            name = event["raw_object"]["metadata"]["name"]
+            names = names - {name} if event["type"] == "DELETED" else names | {name}
+            if len(names) >= count:
+                return
+        raise AssertionError(f"there are only {len(names)} of {count} {kind}s")
 
     def until_condition(self, name: str, kind: str, reason: str) -> Object:
         """Watch a schedule until a condition of its newest generation has a reason, and return the condition."""
@@ -187,6 +199,14 @@ class Operator:
         _, text = self.get("/metrics")
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
+    def until_metric(self, name: str, value: float) -> None:
+        """Look at a metric until it has a value."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.metric(name) != value:
+            assert self.process.poll() is None
+            assert time.monotonic() < deadline, f"{name} is {self.metric(name)}, not {value}"
+            time.sleep(0.1)  # a metric tells nobody of its changes
+
     def writes(self) -> float:
         """Return how many requests were not reads."""
         name = "graphschedule_operator_api_requests_total"
@@ -210,12 +230,15 @@ class Operator:
 
 
 @contextmanager
-def operator(world: World, **settings: str) -> Iterator[Operator]:
-    """Run the operator for the world's namespace, ready at the start of the block and gone after it."""
+def operator(world: World, kubeconfig: Path | None = None, **settings: str) -> Iterator[Operator]:
+    """Run the operator for the world's namespace, ready at the start of the block and gone after it.
+
+    It reaches the API server by a kubeconfig, by the cluster's own if none is given.
+    """
     (port,) = ports.free(1)
     environment = {
         **os.environ,
-        "KUBECONFIG": str(world.cluster.kubeconfig),
+        "KUBECONFIG": str(kubeconfig or world.cluster.kubeconfig),
         "GRAPHSCHEDULE_NAMESPACES": json.dumps([world.namespace]),
         "GRAPHSCHEDULE_HOST": "127.0.0.1",
         "GRAPHSCHEDULE_PORT": str(port),
