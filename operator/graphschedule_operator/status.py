@@ -65,7 +65,7 @@ class Facts:
 
 def status(facts: Facts) -> GraphScheduleStatus:
     """Return the status that the facts amount to."""
-    accepted = _accepted(facts.verdict)
+    accepted = acceptance(facts.verdict)
     scheduled = _scheduled(facts)
     fires = _fire_times(facts.verdict, scheduled)
     judgements = {
@@ -83,6 +83,16 @@ def status(facts: Facts) -> GraphScheduleStatus:
         last_fire_time=_last_fire_time(facts),
         suspension=facts.suspension,
     )
+
+
+def acceptance(verdict: Accepted | InvalidValueError) -> Judgement:
+    """Return the condition `Accepted`."""
+    if isinstance(verdict, InvalidValueError):
+        return Judgement("False", _FIELD_REASONS.get(verdict.field, Reason.INVALID_SPEC), str(verdict))
+    if verdict.spec.time_zone is None:
+        message = "spec.timeZone is not set, so UTC is used; set it, to Etc/UTC if UTC is meant"
+        return Judgement("True", Reason.TIME_ZONE_DEFAULTED, message)
+    return Judgement("True", Reason.ACCEPTED, "the spec can be used")
 
 
 def conditions_of(schedule: Object) -> Mapping[str, Mapping[str, Any]]:
@@ -106,15 +116,6 @@ def differences(schedule: Object, current: GraphScheduleStatus) -> Mapping[str, 
     known = schedule.get("status") or {}
     members = current.model_dump(mode="json", by_alias=True)
     return {name: value or None for name, value in members.items() if (value or None) != known.get(name)}
-
-
-def _accepted(verdict: Accepted | InvalidValueError) -> Judgement:
-    if isinstance(verdict, InvalidValueError):
-        return Judgement("False", _FIELD_REASONS.get(verdict.field, Reason.INVALID_SPEC), str(verdict))
-    if verdict.spec.time_zone is None:
-        message = "spec.timeZone is not set, so UTC is used; set it, to Etc/UTC if UTC is meant"
-        return Judgement("True", Reason.TIME_ZONE_DEFAULTED, message)
-    return Judgement("True", Reason.ACCEPTED, "the spec can be used")
 
 
 def _scheduled(facts: Facts) -> Judgement:

@@ -14,8 +14,8 @@ import yaml
 from graphschedule import labels
 from graphschedule_operator.desired import accept, desired
 
-from dev import cluster
 from dev.cluster.cluster import Cluster, ClusterError
+from tests.chart.releases import CRD, Release
 from tests.chart.rendering import (
     CHART,
     FOREIGN_KINDS,

@@ -122,6 +122,8 @@ valueFrom:
   value: "8443"
 - name: GRAPHSCHEDULE_WEBHOOK_CERTIFICATES
   value: /etc/graphschedule/webhook
+- name: GRAPHSCHEDULE_WEBHOOK_SECONDS
+  value: {{ sub .Values.webhook.timeoutSeconds 1 | quote }}
 {{- end }}
 - name: GRAPHSCHEDULE_LOG_LEVEL
   value: {{ .Values.logLevel }}
@@ -134,6 +136,13 @@ valueFrom:
     secretKeyRef:
       name: {{ .existingSecret | quote }}
       key: {{ .key | quote }}
+{{- end }}
+{{- end }}
+{{- /* What the platform offers to all users is the same for whoever judges a graph. */ -}}
+{{- range .Values.runner.extraEnv }}
+{{- if eq .name "SYSTEM_CREDENTIALS" }}
+- name: GRAPHSCHEDULE_SYSTEM_CREDENTIALS
+  {{- omit . "name" | toYaml | nindent 2 }}
 {{- end }}
 {{- end }}
 - name: GRAPHSCHEDULE_RUNNER_IMAGE
