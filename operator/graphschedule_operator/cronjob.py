@@ -37,6 +37,11 @@ class CronJobs:
         self._kube = client
         self._cache = cache
 
+    def own(self, schedule: Object) -> Object | None:
+        """Return the schedule's own CronJob, as far as the cache knows of one."""
+        live = self._cache.get(_key(schedule))
+        return live if live is not None and plan.is_ours(schedule, live) else None
+
     async def settle(self, schedule: Object, wanted: Object | None, now: datetime) -> Settled:
         """Bring the schedule's CronJob to what is wanted; None is wanted of a spec that cannot be used.
 
@@ -45,8 +50,7 @@ class CronJobs:
             kube.ApiError: the API server is unavailable, or the world changed while we looked.
 
         """
-        metadata = schedule["metadata"]
-        key = Key(metadata["namespace"], labels.cronjob_name(metadata["name"]))
+        key = _key(schedule)
         try:
             return await self._carry_out(plan.plan(schedule, wanted, self._cache.get(key)), key, now)
         except (kube.ConflictError, kube.NotFoundError):
@@ -107,6 +111,11 @@ class CronJobs:
         """Take our own write into the cache, so that the watch's telling of it is no news."""
         self._cache.put(cronjob)
         return cronjob
+
+
+def _key(schedule: Object) -> Key:
+    metadata = schedule["metadata"]
+    return Key(metadata["namespace"], labels.cronjob_name(metadata["name"]))
 
 
 def _identity(live: Object) -> dict[str, Any]:

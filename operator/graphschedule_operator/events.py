@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_NOTE = 1024
 """The API's limit of `note` (kubernetes, pkg/apis/core/validation/events.go)."""
-_TOLD = (ConditionType.ACCEPTED, ConditionType.SCHEDULED)
+_TOLD = (ConditionType.ACCEPTED, ConditionType.GRAPH_VALID, ConditionType.SCHEDULED)
 _WARNINGS = (Reason.TIME_ZONE_DEFAULTED,)
 
 
@@ -34,12 +34,13 @@ class Event:
 def transitions(schedule: Object, current: GraphScheduleStatus) -> Iterator[Event]:
     """Yield what changed from the conditions a schedule carries to the current ones.
 
-    A first verdict is news only if it is a warning. `Ready` sums up the others and is never told by itself, nor is
-    `NotAccepted`, which only repeats why the spec was not accepted.
+    A first verdict is news only if it is a warning. That something cannot be known now is no news: an outage concerns
+    every schedule, and would be told ten thousand times. `Ready` sums up the others and is never told by itself, nor
+    is `NotAccepted`, which only repeats why the spec was not accepted.
     """
     known = conditions_of(schedule)
     for condition in current.conditions:
-        if condition.type not in _TOLD or condition.reason == Reason.NOT_ACCEPTED:
+        if condition.type not in _TOLD or condition.reason == Reason.NOT_ACCEPTED or condition.status == "Unknown":
             continue
         warning = condition.status == "False" or condition.reason in _WARNINGS
         if _is_news(condition, known.get(condition.type), warning=warning):
@@ -73,7 +74,7 @@ def manifest(schedule: Object, event: Event, reporter: str, now: datetime) -> Ob
 
 def _is_news(condition: Condition, before: Mapping[str, Any] | None, *, warning: bool) -> bool:
     """Tell whether the condition changed; a new message counts only in a warning, for there it names the fault."""
-    if before is None:
+    if before is None or before["status"] == "Unknown":
         return warning
     changed = (condition.status, condition.reason) != (before["status"], before["reason"])
     return changed or (warning and condition.message != before["message"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphschedule import labels
 from graphschedule.status import ConditionType, Reason
-from graphschedule_platform.verdict import ExecutionRequest, VerdictKind
+from graphschedule_platform.verdict import ExecutionRequest
 
 from graphschedule_operator.judgement import Judgement
 
@@ -27,14 +27,6 @@ NO_DATABASE = Judgement(
     "Unknown", Reason.NOT_VALIDATED, "the operator has no database to ask: set GRAPHSCHEDULE_DATABASE_URL"
 )
 NOT_READ = Judgement("Unknown", Reason.NOT_VALIDATED, "the spec cannot be used, so its graph was not looked at")
-
-_REASONS = {
-    VerdictKind.GRAPH_NOT_FOUND: Reason.GRAPH_NOT_FOUND,
-    VerdictKind.NOT_ACCESSIBLE: Reason.GRAPH_NOT_ACCESSIBLE,
-    VerdictKind.NOT_IN_LIBRARY: Reason.GRAPH_NOT_IN_LIBRARY,
-    VerdictKind.INVALID: Reason.GRAPH_INVALID,
-    VerdictKind.ERROR: Reason.GRAPH_ERROR,
-}
 
 
 def request_of(schedule: Object) -> ExecutionRequest:
@@ -56,7 +48,7 @@ def request_of(schedule: Object) -> ExecutionRequest:
 def judgement(verdict: Verdict) -> Judgement:
     """Return how a verdict of the platform is told."""
     if not verdict.valid:
-        return Judgement("False", _REASONS[verdict.kind], "; ".join(_sentences(verdict))[:MAX_MESSAGE])
+        return Judgement("False", Reason(verdict.kind.outcome.reason), "; ".join(_sentences(verdict))[:MAX_MESSAGE])
     unchecked = "" if verdict.credentials_checked else "; credentials were judged by shape only"
     return Judgement("True", Reason.GRAPH_VALID, f"version {verdict.graph_version} of the graph can be run{unchecked}")
 

@@ -163,6 +163,11 @@ class Kube:
         path = resource.path(manifest["metadata"]["namespace"])
         await self._request("POST", path, resource.plural, body=manifest)
 
+    async def delete(self, resource: Resource, key: Key, uid: str) -> None:
+        """Delete an object, if it is still the one of this uid: else it is a `ConflictError`."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._request("DELETE", resource.path(*key), resource.plural, body=options)
+
     async def _request(
         self,
         method: str,

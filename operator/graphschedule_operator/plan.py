@@ -62,7 +62,7 @@ def plan(schedule: Object, wanted: Object | None, live: Object | None) -> Step:
     """Return the one step that brings the CronJob to what is wanted; None is wanted of a spec that cannot be used."""
     if live is None:
         return Keep(None) if wanted is None else Create(wanted)
-    if not _is_ours(schedule, live):
+    if not is_ours(schedule, live):
         return _foreign(schedule, live)
     if wanted is None:
         return Keep(live) if live["spec"].get("suspend") else Suspend(live)
@@ -71,7 +71,8 @@ def plan(schedule: Object, wanted: Object | None, live: Object | None) -> Step:
     return Update(wanted, live, forget_missed=_would_make_up(live["spec"], wanted["spec"]))
 
 
-def _is_ours(schedule: Object, cronjob: Object) -> bool:
+def is_ours(schedule: Object, cronjob: Object) -> bool:
+    """Tell whether the schedule is the CronJob's controller."""
     owner = controller_of(cronjob)
     return owner is not None and owner["uid"] == schedule["metadata"]["uid"]
 

@@ -11,15 +11,17 @@ from graphschedule import slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import GraphScheduleStatus, Reason
 
-from graphschedule_operator import events, kube, metrics
+from graphschedule_operator import events, graph, kube, metrics, permanent
 from graphschedule_operator.cronjob import CronJobs, GarbageError
-from graphschedule_operator.desired import Accepted, accept, desired
+from graphschedule_operator.desired import Accepted, accept, wanted
+from graphschedule_operator.permanent import Opinion
 from graphschedule_operator.status import Facts, Obstacle, differences, state_of, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graphschedule_operator.cache import Cache, Key, Object
+    from graphschedule_operator.permanent import Failure, Failures
     from graphschedule_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,10 @@ def now() -> datetime:
 
 
 class Reconciler:
-    """Brings the cluster to what the schedules ask for, and says so in their status."""
+    """Brings the cluster to what the schedules ask for, and says so in their status.
+
+    Without `failures` there is no database to ask: graphs are not judged, and every accepted schedule fires.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Reconciler:
         schedules: Cache,
         cronjobs: Cache,
         counted: metrics.Schedules,
+        failures: Failures | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._kube = client
@@ -54,6 +60,7 @@ class Reconciler:
         self._schedules = schedules
         self._cronjobs = CronJobs(client, cronjobs)
         self._counted = counted
+        self._failures = failures
         self._clock = clock
         self._reporter = socket.gethostname()
 
@@ -68,24 +75,48 @@ class Reconciler:
         if schedule is None or "deletionTimestamp" in schedule["metadata"]:
             self._counted.forget(key)
             return None
-        verdict = self._judge(schedule)
-        wanted = desired(schedule, verdict, self._settings) if isinstance(verdict, Accepted) else None
+        verdict = self._accept(schedule)
+        opinion = self._opinion(key, schedule, verdict)
+        if opinion is None:
+            return None
+        suspension = permanent.suspension(schedule, opinion, self._clock())
+        aim = wanted(
+            *(schedule, verdict, self._settings),
+            verdict=opinion.graph,
+            live=self._cronjobs.own(schedule),
+            suspended=suspension is not None,
+        )
         try:
-            settled = await self._cronjobs.settle(schedule, wanted, self._clock())
+            settled = await self._cronjobs.settle(schedule, aim, self._clock())
         except GarbageError:
             return GARBAGE_SECONDS
-        current = status(Facts(schedule, verdict, settled.cronjob, settled.obstacle, self._clock()))
+        facts = Facts(
+            *(schedule, verdict, settled.cronjob, settled.obstacle, self._clock()),
+            graph=opinion.graph,
+            suspension=suspension,
+        )
+        current = status(facts)
         self._counted.set(key, state_of(current))
         await self._report(key, schedule, current)
         if settled.error is not None:
             raise settled.error
+        if (cause := permanent.condemning(schedule, opinion)) is not None:
+            await self._delete(key, schedule, cause)
         return self._next_look(current, settled.obstacle)
 
-    def _judge(self, schedule: Object) -> Accepted | InvalidValueError:
+    def _accept(self, schedule: Object) -> Accepted | InvalidValueError:
         try:
             return accept(schedule, self._clock())
         except InvalidValueError as error:
             return error
+
+    def _opinion(self, key: Key, schedule: Object, verdict: Accepted | InvalidValueError) -> Opinion | None:
+        """Return what is to be thought of the graph; None means that the schedule is put on the queue when it is."""
+        if isinstance(verdict, InvalidValueError):
+            return Opinion(graph.NOT_READ)
+        if self._failures is None:
+            return Opinion(graph.NO_DATABASE)
+        return self._failures.opinion(key, schedule)
 
     async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> None:
         """Write the status if it differs, then tell what changed."""
@@ -96,6 +127,15 @@ class Reconciler:
         self._schedules.put(await self._kube.merge(kube.SCHEDULES, key, change, "status"))
         for event in events.transitions(schedule, current):
             await self._tell(schedule, event)
+
+    async def _delete(self, key: Key, schedule: Object, cause: Failure) -> None:
+        """Delete a schedule, unless somebody was quicker."""
+        try:
+            await self._kube.delete(kube.SCHEDULES, key, schedule["metadata"]["uid"])
+        except (kube.NotFoundError, kube.ConflictError):
+            return
+        note = f"the operator deleted this schedule, as spec.onPermanentFailure asks: {permanent.told(cause)}"
+        await self._tell(schedule, events.Event("Warning", Reason.PERMANENT_FAILURE, note))
 
     async def _tell(self, schedule: Object, event: events.Event) -> None:
         """Post and log an Event. One that cannot be posted is only logged: the status has the truth."""
