@@ -114,11 +114,15 @@ class GraphScheduleStatus(ApiModel):
     """What the operator last observed."""
 
     observed_generation: int | None = Field(default=None, description="The spec's generation last reconciled.")
-    conditions: tuple[Condition, ...] = Field(default=(), description="Ready, Accepted, Scheduled.")
+    conditions: tuple[Condition, ...] = Field(default=(), description="Ready, and what it sums up.")
     cron_job_name: str | None = Field(default=None, description="The CronJob that fires this schedule.")
     next_fire_times: tuple[Instant, ...] = Field(default=(), description="The next fire times, in UTC.")
     next_fire_times_local: tuple[str, ...] = Field(
         default=(), description="The same times in the schedule's zone, RFC 3339 with its offset."
+    )
+    active_since: Instant | None = Field(
+        default=None,
+        description="Since when it fires as now; it begins anew when the schedule is resumed or moved to other times.",
     )
     last_fire_time: Instant | None = Field(default=None, description="The last slot that the CronJob was fired for.")
     last_outcome: SlotOutcome | None = Field(default=None, description="What became of the newest slot.")
@@ -126,4 +130,7 @@ class GraphScheduleStatus(ApiModel):
         default=None, ge=0, description="Failed or missed slots since the last success."
     )
     counts: SlotCounts | None = Field(default=None, description="How many slots came to what.")
-    suspension: Suspension | None = Field(default=None, description="Set while the operator itself has suspended it.")
+    suspension: Suspension | None = Field(
+        default=None,
+        description="Set while the operator itself has suspended it, and from `until` on while the next slot decides.",
+    )

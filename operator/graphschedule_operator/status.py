@@ -10,7 +10,7 @@ from graphschedule import slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import Condition, ConditionType, GraphScheduleStatus, Reason
 
-from graphschedule_operator import graph
+from graphschedule_operator import breaker, graph, history
 from graphschedule_operator.desired import PAYLOAD_FIELDS, Accepted
 from graphschedule_operator.judgement import Judgement
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from graphschedule.status import Suspension
+    from graphschedule_platform.ledger import Summary
 
     from graphschedule_operator.cache import Object
 
@@ -37,6 +38,7 @@ class State(StrEnum):
     SUSPENDED = "suspended"
     INVALID = "invalid"
     BLOCKED = "blocked"
+    FAILING = "failing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,21 @@ class Facts:
     now: datetime
     graph: Judgement = graph.NO_DATABASE
     suspension: Suspension | None = None
+    history: Summary | history.Outage = history.NO_DATABASE
 
 
 def status(facts: Facts) -> GraphScheduleStatus:
     """Return the status that the facts amount to."""
     accepted = acceptance(facts.verdict)
     scheduled = _scheduled(facts)
+    healthy = history.judgement(facts.history, _told(facts.schedule, ConditionType.HEALTHY))
     fires = _fire_times(facts.verdict, scheduled)
     judgements = {
-        ConditionType.READY: _ready(accepted, facts.graph, scheduled),
+        ConditionType.READY: _ready(accepted, facts.graph, scheduled, healthy),
         ConditionType.ACCEPTED: accepted,
         ConditionType.GRAPH_VALID: facts.graph,
         ConditionType.SCHEDULED: scheduled,
+        ConditionType.HEALTHY: healthy,
     }
     return GraphScheduleStatus(
         observed_generation=_generation(facts.schedule),
@@ -80,8 +85,10 @@ def status(facts: Facts) -> GraphScheduleStatus:
         cron_job_name=facts.cronjob["metadata"]["name"] if facts.cronjob else None,
         next_fire_times=tuple(slots.format_instant(fire) for fire in fires),
         next_fire_times_local=tuple(fire.isoformat(timespec="seconds") for fire in fires),
+        active_since=_active_since(facts, scheduled),
         last_fire_time=_last_fire_time(facts),
         suspension=facts.suspension,
+        **history.members(facts.history, facts.schedule.get("status") or {}),
     )
 
 
@@ -108,14 +115,22 @@ def state_of(current: GraphScheduleStatus) -> State:
         return State.INVALID
     if conditions[ConditionType.SCHEDULED].reason in _SUSPENDED:
         return State.SUSPENDED
-    return State.BLOCKED if conditions[ConditionType.SCHEDULED].status == "False" else State.ACTIVE
+    if conditions[ConditionType.SCHEDULED].status == "False":
+        return State.BLOCKED
+    return State.FAILING if conditions[ConditionType.HEALTHY].status == "False" else State.ACTIVE
 
 
 def differences(schedule: Object, current: GraphScheduleStatus) -> Mapping[str, Any]:
     """Return the members of the status that must be written, as a merge patch; None removes a member."""
     known = schedule.get("status") or {}
+    told = current.model_dump(mode="json", by_alias=True, exclude_none=True)
+    # Within a member, too, the patch needs a null for what is there no more.
     members = current.model_dump(mode="json", by_alias=True)
-    return {name: value or None for name, value in members.items() if (value or None) != known.get(name)}
+    return {
+        name: None if _is_empty(value) else value
+        for name, value in members.items()
+        if known.get(name) != (None if _is_empty(value) else told[name])
+    }
 
 
 def _scheduled(facts: Facts) -> Judgement:
@@ -129,7 +144,7 @@ def _scheduled(facts: Facts) -> Judgement:
         return _held(facts.graph, facts.cronjob)
     if facts.verdict.spec.suspend:
         return Judgement("True", Reason.SUSPENDED, f"CronJob {name} is suspended, as spec.suspend asks")
-    if facts.suspension is not None:
+    if facts.suspension is not None and breaker.holds(facts.suspension, facts.now):
         message = f"CronJob {name} is suspended: {facts.suspension.message}"
         return Judgement("False", Reason(facts.suspension.reason), message)
     return Judgement("True", Reason.CRON_JOB_APPLIED, f"CronJob {name} fires this schedule")
@@ -146,15 +161,20 @@ def _held(verdict: Judgement, cronjob: Object | None) -> Judgement:
     return Judgement("False", Reason.NOT_ACCEPTED, f"{fault}; {consequence}")
 
 
-def _ready(*aspects: Judgement) -> Judgement:
-    """Summarise: the first condition that is false; a suspension that was asked for is no fault."""
-    *_, scheduled = aspects
-    for judgement in aspects:
+def _ready(accepted: Judgement, graph: Judgement, scheduled: Judgement, healthy: Judgement) -> Judgement:
+    """Summarise: the first condition that is false; a suspension that was asked for is no fault, and hides old ones."""
+    for judgement in (accepted, graph, scheduled):
         if judgement.status == "False":
             return judgement
     if scheduled.reason is Reason.SUSPENDED:
         return scheduled
-    return Judgement("True", Reason.READY, "the schedule fires as written")
+    return healthy if healthy.status == "False" else Judgement("True", Reason.READY, "the schedule fires as written")
+
+
+def _told(schedule: Object, kind: ConditionType) -> Judgement | None:
+    """Return a condition as the schedule's status has it."""
+    told = conditions_of(schedule).get(kind)
+    return Judgement(told["status"], Reason(told["reason"]), told["message"]) if told else None
 
 
 def _condition(facts: Facts, kind: ConditionType, judgement: Judgement) -> Condition:
@@ -178,16 +198,44 @@ def _fire_times(verdict: Accepted | InvalidValueError, scheduled: Judgement) -> 
 
 
 def _last_fire_time(facts: Facts) -> str | None:
-    """Return the last slot that the CronJob controller fired.
+    """Return the last slot that was fired, as far as anybody knows: the ledger, the controller, or the old status."""
+    told = (facts.schedule.get("status") or {}).get("lastFireTime")
+    memory = _controllers_memory(facts.cronjob)
+    known = (
+        history.last_fire(facts.history),
+        None if memory is None or _is_ours(memory) else memory,
+        slots.parse_instant(told) if told else None,
+    )
+    newest = max((fire for fire in known if fire is not None), default=None)
+    return None if newest is None else slots.format_instant(newest)
 
-    Its memory, `lastScheduleTime`, is a whole minute when the controller wrote it; with seconds, we wrote it (see
-    `reconcile.forget_missed_until`), and nothing was fired.
+
+def _active_since(facts: Facts, scheduled: Judgement) -> str | None:
+    """Return since when the CronJob fires as it does now: the slots from then on have to be accounted for.
+
+    It begins anew when the CronJob was resumed, or moved to other times; then we wrote the controller's memory.
     """
-    memory = ((facts.cronjob or {}).get("status") or {}).get("lastScheduleTime")
-    if memory is not None and slots.parse_instant(memory).second == 0:
-        return slots.format_instant(slots.parse_instant(memory))
-    known: str | None = (facts.schedule.get("status") or {}).get("lastFireTime")
-    return known
+    if scheduled.reason is not Reason.CRON_JOB_APPLIED:
+        return None
+    told = (facts.schedule.get("status") or {}).get("activeSince")
+    since = slots.parse_instant(told) if told else facts.now
+    memory = _controllers_memory(facts.cronjob)
+    return slots.format_instant(max(since, memory) if memory is not None and _is_ours(memory) else since)
+
+
+def _controllers_memory(cronjob: Object | None) -> datetime | None:
+    """Return when the CronJob controller, by its own memory, last fired."""
+    memory = ((cronjob or {}).get("status") or {}).get("lastScheduleTime")
+    return None if memory is None else slots.parse_instant(memory)
+
+
+def _is_ours(memory: datetime) -> bool:
+    """Tell whether we wrote the controller's memory, with seconds, and nothing was fired (see `CronJobs`)."""
+    return memory.second != 0
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value in ([], {})
 
 
 def _generation(schedule: Object) -> int:

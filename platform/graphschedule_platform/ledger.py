@@ -205,6 +205,11 @@ class SlotRow:
     revision: int
 
     @property
+    def time(self) -> datetime:
+        """The fire time; of a slot made by hand, when it was first recorded."""
+        return self.fire_time or self.created_at
+
+    @property
     def entry(self) -> Entry:
         """The slot, and whose it is."""
         slot = Slot(self.schedule_uid, self.slot, self.fire_time)
@@ -223,7 +228,7 @@ class Changes:
 class Summary:
     """What all slots of one schedule amount to.
 
-    Slots are in the order of their time: the fire time, or for one made by hand the time of its first row. Slots made
+    Slots are in the order of `SlotRow.time`. Slots made
     by hand are slots like any other: a run by hand that succeeds ends a row of failures, one that fails adds to it.
     Claimed slots have come to nothing yet and count nowhere.
     """
@@ -232,7 +237,7 @@ class Summary:
     """How many slots are enqueued, skipped, failed and missed."""
     failures: int
     """Failed and missed slots after the last enqueued one."""
-    last: SlotRow
+    last: SlotRow | None
     """The newest slot that came to something."""
     failure: SlotRow | None
     """The newest one of the `failures`."""
