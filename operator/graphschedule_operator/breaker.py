@@ -11,9 +11,10 @@ past means half open.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from graphschedule import slots
+from graphschedule.errors import InvalidValueError
 from graphschedule.status import Suspension
 
 from graphschedule_operator.history import MAX_MESSAGE, Outage, in_a_row
@@ -24,24 +25,38 @@ if TYPE_CHECKING:
     from graphschedule.spec import Breaker
     from graphschedule_platform.ledger import Summary
 
+    from graphschedule_operator.cache import Object
+    from graphschedule_operator.desired import Accepted
+
+POLICY: Literal["BreakerOpen"] = "BreakerOpen"
+
+
+def suspension(
+    schedule: Object, verdict: Accepted | InvalidValueError, past: Summary | Outage, now: datetime
+) -> Suspension | None:
+    """Return the suspension that a schedule's breaker wants; while the spec cannot be used it stays as it was."""
+    told = (schedule.get("status") or {}).get("suspension")
+    known = Suspension.model_validate(told) if told and told["reason"] == POLICY else None
+    return known if isinstance(verdict, InvalidValueError) else decide(verdict.spec.breaker, past, known, now)
+
 
 def decide(
-    breaker: Breaker | None, history: Summary | Outage, known: Suspension | None, now: datetime
+    breaker: Breaker | None, past: Summary | Outage, known: Suspension | None, now: datetime
 ) -> Suspension | None:
     """Return the suspension that the breaker wants, given the one that it wanted before."""
     if breaker is None:
         return None
-    if isinstance(history, Outage):
+    if isinstance(past, Outage):
         return known
-    if history.failure is None:
+    if past.failure is None:
         return None
-    if known is not None and (holds(known, now) or history.failure.time < _until(known)):
+    if known is not None and (holds(known, now) or past.failure.time < _until(known)):
         return known
-    if known is None and history.failures < breaker.failures:
+    if known is None and past.failures < breaker.failures:
         return None
     return Suspension(
-        reason="BreakerOpen",
-        message=in_a_row(history.failures, history.failure)[: MAX_MESSAGE // 2],
+        reason=POLICY,
+        message=in_a_row(past.failures, past.failure)[: MAX_MESSAGE // 2],
         since=slots.format_instant(now),
         until=slots.format_instant(now + timedelta(seconds=breaker.cool_off)),
     )

@@ -11,7 +11,7 @@ from graphschedule import slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import GraphScheduleStatus, Reason
 
-from graphschedule_operator import events, graph, kube, metrics, permanent
+from graphschedule_operator import breaker, events, graph, history, kube, metrics, permanent
 from graphschedule_operator.cronjob import CronJobs, GarbageError
 from graphschedule_operator.desired import Accepted, accept, wanted
 from graphschedule_operator.permanent import Opinion
@@ -20,7 +20,11 @@ from graphschedule_operator.status import Facts, Obstacle, differences, state_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from graphschedule.status import Suspension
+    from graphschedule_platform.ledger import Summary
+
     from graphschedule_operator.cache import Cache, Key, Object
+    from graphschedule_operator.history import Histories, Outage
     from graphschedule_operator.permanent import Failure, Failures
     from graphschedule_operator.settings import Settings
 
@@ -42,7 +46,8 @@ def now() -> datetime:
 class Reconciler:
     """Brings the cluster to what the schedules ask for, and says so in their status.
 
-    Without `failures` there is no database to ask: graphs are not judged, and every accepted schedule fires.
+    Without `failures` and `histories` there is no database to ask: graphs are not judged, every accepted schedule
+    fires, and what its slots came to is not known.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Reconciler:
         cronjobs: Cache,
         counted: metrics.Schedules,
         failures: Failures | None = None,
+        histories: Histories | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._kube = client
@@ -61,6 +67,7 @@ class Reconciler:
         self._cronjobs = CronJobs(client, cronjobs)
         self._counted = counted
         self._failures = failures
+        self._histories = histories
         self._clock = clock
         self._reporter = socket.gethostname()
 
@@ -79,12 +86,13 @@ class Reconciler:
         opinion = self._opinion(key, schedule, verdict)
         if opinion is None:
             return None
-        suspension = permanent.suspension(schedule, opinion, self._clock())
+        past = self._histories.of(schedule["metadata"]["uid"]) if self._histories else history.NO_DATABASE
+        suspension = _suspension(schedule, verdict, opinion, past, self._clock())
         aim = wanted(
             *(schedule, verdict, self._settings),
             verdict=opinion.graph,
             live=self._cronjobs.own(schedule),
-            suspended=suspension is not None,
+            suspended=breaker.holds(suspension, self._clock()),
         )
         try:
             settled = await self._cronjobs.settle(schedule, aim, self._clock())
@@ -94,6 +102,7 @@ class Reconciler:
             *(schedule, verdict, settled.cronjob, settled.obstacle, self._clock()),
             graph=opinion.graph,
             suspension=suspension,
+            history=past,
         )
         current = status(facts)
         self._counted.set(key, state_of(current))
@@ -155,9 +164,16 @@ class Reconciler:
         if obstacle is not None and obstacle.reason is Reason.NAME_CONFLICT:
             return CONFLICT_SECONDS
         if not current.next_fire_times:
-            return None
+            return breaker.seconds_left(current.suspension, self._clock())
         until_fire = slots.parse_instant(current.next_fire_times[0]) - self._clock()
         return until_fire.total_seconds() + AFTER_FIRE_SECONDS
+
+
+def _suspension(
+    schedule: Object, verdict: Accepted | InvalidValueError, opinion: Opinion, past: Summary | Outage, now: datetime
+) -> Suspension | None:
+    """Return why the operator itself is to keep a schedule from firing."""
+    return permanent.suspension(schedule, opinion, now) or breaker.suspension(schedule, verdict, past, now)
 
 
 def log_fields(schedule: Object) -> dict[str, object]:
