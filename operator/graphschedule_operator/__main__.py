@@ -12,7 +12,7 @@ import pydantic
 import uvloop
 from graphschedule.errors import InvalidValueError
 
-from graphschedule_operator import handlers, kube, logs, metrics, platform
+from graphschedule_operator import handlers, kube, logs, metrics, platform, webhook
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
 from graphschedule_operator.health import Health, Phase
 from graphschedule_operator.history import Histories
@@ -65,9 +65,11 @@ async def run(settings: Settings) -> None:
     connections = settings.workers + SPARE_CONNECTIONS
     database = platform.connect(settings)
     histories = Histories()
-    judge = Judge(database, validation(settings), schedules, queue.put, settings) if database else None
+    validate = validation(settings)
+    judge = Judge(database, validate, schedules, queue.put, settings) if database else None
     async with (
         health.served(settings.host, settings.port),
+        webhook.served(settings, database, validate),
         kube.Kube.connect(connections=connections, timeout_seconds=settings.request_seconds) as client,
         asyncio.TaskGroup() as tasks,
     ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from graphschedule.errors import InvalidValueError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,14 +18,18 @@ def context(folder: Path) -> ssl.SSLContext:
     """Return a context that shows, at each handshake, the certificate that the folder then has.
 
     Raises:
-        OSError: the folder has no certificate that can be used (ssl.SSLError is one).
+        InvalidValueError: the folder has none that can be used.
 
     """
 
     def renew(connection: ssl.SSLSocket | ssl.SSLObject, *_: object) -> None:
         connection.context = _read(folder)
 
-    first = _read(folder)
+    try:
+        first = _read(folder)
+    except OSError as error:
+        remedy = f"it must be a folder with {CERTIFICATE} and {KEY} in PEM form: {error}"
+        raise InvalidValueError("GRAPHSCHEDULE_WEBHOOK_CERTIFICATES", str(folder), remedy) from error
     # Called at each handshake, with a server name or without; to change the context is what it is for.
     first.sni_callback = renew
     return first

@@ -7,7 +7,7 @@ refusal as a handler that failed. Here a review goes through the very functions 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graphschedule_operator.cache import Object
     from graphschedule_operator.judge import Validate
     from graphschedule_operator.platform import Platform
+    from graphschedule_operator.settings import Settings
 
 PATH = "/admission"
 _MAX_BYTES = 8 << 20
@@ -48,7 +49,12 @@ class Webhook:
 
     @asynccontextmanager
     async def served(self, host: str, port: int, certificates: Path) -> AsyncIterator[None]:
-        """Serve over HTTPS during the block, with the certificate in a folder."""
+        """Serve over HTTPS during the block, with the certificate in a folder.
+
+        Raises:
+            InvalidValueError: there is none that can be used.
+
+        """
         app = web.Application(client_max_size=_MAX_BYTES)
         app.router.add_post(PATH, self._review)
         # As for health: an idle connection would keep kopf waiting when it stops.
@@ -85,6 +91,14 @@ class Webhook:
             why = str(error) or f"the database did not answer within {self._seconds:g} s"
             return Judgement("Unknown", Reason.NOT_VALIDATED, f"the graph could not be validated yet: {why}")
         return graph.judgement(verdict)
+
+
+def served(settings: Settings, platform: Platform | None, validate: Validate) -> AbstractAsyncContextManager[None]:
+    """Serve the webhook during the block, if the settings name certificates and there is a database to ask."""
+    if settings.webhook_certificates is None or platform is None:
+        return nullcontext()
+    webhook = Webhook(platform, validate, settings.webhook_seconds)
+    return webhook.served(settings.host, settings.webhook_port, settings.webhook_certificates)
 
 
 def answer(aspects: Iterable[Judgement]) -> dict[str, Any]:
