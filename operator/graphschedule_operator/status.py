@@ -28,7 +28,7 @@ _FIELD_REASONS = {
     "spec.timeZone": Reason.INVALID_TIME_ZONE,
     PAYLOAD_FIELDS: Reason.INPUTS_TOO_LARGE,
 }
-_SUSPENDED = (Reason.SUSPENDED, Reason.PERMANENT_FAILURE, Reason.BREAKER_OPEN)
+_HALTED = (Reason.PERMANENT_FAILURE, Reason.BREAKER_OPEN)
 
 
 class State(StrEnum):
@@ -36,6 +36,8 @@ class State(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    HALTED = "halted"
+    """Suspended by the operator itself."""
     INVALID = "invalid"
     BLOCKED = "blocked"
     FAILING = "failing"
@@ -111,11 +113,14 @@ def conditions_of(schedule: Object) -> Mapping[str, Mapping[str, Any]]:
 def state_of(current: GraphScheduleStatus) -> State:
     """Return the state a schedule of that status is counted under."""
     conditions = {condition.type: condition for condition in current.conditions}
+    scheduled = conditions[ConditionType.SCHEDULED]
     if "False" in (conditions[ConditionType.ACCEPTED].status, conditions[ConditionType.GRAPH_VALID].status):
         return State.INVALID
-    if conditions[ConditionType.SCHEDULED].reason in _SUSPENDED:
+    if scheduled.reason == Reason.SUSPENDED:
         return State.SUSPENDED
-    if conditions[ConditionType.SCHEDULED].status == "False":
+    if scheduled.reason in _HALTED:
+        return State.HALTED
+    if scheduled.status == "False":
         return State.BLOCKED
     return State.FAILING if conditions[ConditionType.HEALTHY].status == "False" else State.ACTIVE
 
