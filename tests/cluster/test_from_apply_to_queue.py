@@ -298,6 +298,39 @@ def test_a_graph_that_does_not_exist_fails_at_once_and_leaves_no_execution(world
     assert platform.messages() == {}
 
 
+def test_inputs_from_elsewhere_are_those_of_the_moment(world: World, platform: Platform) -> None:
+    limits = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "limits"}, "data": {"words": "120"}}
+    world.kubectl("apply", "--filename=-", given=limits)
+    set_secret(world.cluster, "topics", "what-we-alone-know")
+    sources: list[object] = [
+        {"configMapRef": {"name": "limits"}, "format": "Json"},
+        {"secretRef": {"name": "topics"}, "key": "url", "input": "topic"},
+    ]
+    world.apply(
+        "elsewhere", **ask(platform, inputs={"topic": "the weather", "words": 1, "own": True}, inputsFrom=sources)
+    )
+    run_now(world, "elsewhere", "elsewhere-first")
+    until_complete(world, "elsewhere-first")
+    set_secret(world.cluster, "topics", "what-we-know-now")
+    run_now(world, "elsewhere", "elsewhere-second")
+    until_complete(world, "elsewhere-second")
+    (first, second) = (platform.executions(id=row["id"])[0]["inputs"] for row in platform.slots("elsewhere"))
+    assert first == {"topic": "what-we-alone-know", "words": 120, "own": True}
+    assert second == first | {"topic": "what-we-know-now"}
+
+    world.kubectl("delete", "secret/topics")
+    run_now(world, "elsewhere", "elsewhere-third")
+    world.kubectl("wait", "job/elsewhere-third", "--for=condition=failed", "--timeout=60s")
+    (words,) = last_words(world, "elsewhere-third")
+    assert words["exitCode"] == 64
+    assert words["message"].startswith("spec.inputsFrom[1]: 'Secret topics, key url' is not valid: ")
+    assert platform.slots("elsewhere")[-1]["message"] == words["message"]
+    told = world.until("graphschedule", "elsewhere", lambda it: it["status"].get("counts", {}).get("failed") == 1)
+    assert told["status"]["lastOutcome"]["reason"] == "BadArguments"
+    assert told["status"]["lastOutcome"]["message"] == words["message"]
+    assert "we-know-now" not in world.kubectl("logs", "--selector=graphschedule.io/schedule=elsewhere", "--tail=-1")
+
+
 @contextmanager
 def service_away(world: World, name: str, url: str) -> Iterator[None]:
     """Run a block while pods find nothing at a service's address."""

@@ -195,6 +195,8 @@ def test_the_sample_graph_runs_in_a_fresh_standalone_database(tmp_path: Path) ->
     told = run(environment, "validate", "-f", EXAMPLES / "every-minute.yaml", "--output", "json")
     assert json.loads(told.stdout)["verdict"] == "valid"
     assert next(iter(json.loads(told.stdout)["startingNodes"].values()))["value"] == "the news of the minute"
+    elsewhere = run(environment, "validate", "-f", EXAMPLES / "inputs-from-secret.yaml", "--output", "json")
+    assert json.loads(elsewhere.stdout)["verdict"] == "valid"
 
 
 @on_postgresql
@@ -258,6 +260,12 @@ def test_a_line_that_is_no_request_is_named_by_its_number(tmp_path: Path, line: 
         ("Etc/UTC", "Mars/Olympus", "Mars/Olympus"),
         ("graph:", "grap:", "spec.graph"),
         ("kind: GraphSchedule", "kind: CronJob", "CronJob"),
+        (
+            "timeZone:",
+            "inputsFrom: [{key: token}]\n  timeZone:",
+            "spec.inputsFrom.0: {'key': 'token'} is not valid: must have",
+        ),
+        ("timeZone:", "heartbeatUrl: mailto:me\n  timeZone:", "spec.heartbeatUrl: 'mailto:me'"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused_by_field_and_value(tmp_path: Path, old: str, new: str, part: str) -> None:
