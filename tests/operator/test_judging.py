@@ -1,0 +1,189 @@
+"""Graphs judged on a real platform database, by an operator at a real API server: what the world becomes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from graphschedule_platform import tables
+from psycopg import sql
+from sqlalchemy import delete
+
+from tests.operator.world import Operator, World, condition, new_world, operator
+from tests.support import builders
+from tests.support.platforms import on_postgresql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Engine
+
+    from dev.cluster import Cluster
+    from dev.services.postgres import Postgres
+
+pytestmark = on_postgresql
+
+
+@pytest.fixture
+def world(control_plane: Cluster) -> Iterator[World]:
+    with new_world(control_plane) as made:
+        yield made
+
+
+@pytest.fixture
+def graph(platform_db: Engine) -> builders.Graph:
+    """Give a graph in its user's library."""
+    return new_graph(platform_db)
+
+
+def quick_operator(world: World, database_url: str) -> AbstractContextManager[Operator]:
+    """Run an operator that soon notices what becomes of graphs."""
+    return operator(world, database_url=database_url, validate_seconds="1", recheck_seconds="0.5")
+
+
+def new_graph(engine: Engine) -> builders.Graph:
+    with engine.begin() as connection:
+        return builders.make_simple_graph(connection, builders.make_user(connection))
+
+
+def of(graph: builders.Graph, **spec: object) -> dict[str, Any]:
+    """Return the spec of a schedule of a graph."""
+    return {"graph": {"id": graph.id}, "userId": graph.user_id, **spec}
+
+
+def take_out_of_library(engine: Engine, graph: builders.Graph) -> None:
+    entry = tables.library_agent
+    with engine.begin() as connection:
+        connection.execute(delete(entry).where(entry.c.agent_graph_id == graph.id))
+
+
+def put_into_library(engine: Engine, graph: builders.Graph) -> None:
+    with engine.begin() as connection:
+        builders.make_library_agent(connection, graph)
+
+
+@contextmanager
+def outage(server: Postgres, url: str) -> Iterator[None]:
+    """Have the server refuse a database during the block, and throw everybody out of it."""
+    name = urlsplit(url).path.lstrip("/")
+    allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(allow.format(sql.Identifier(name), sql.Literal(False)))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        yield
+        connection.execute(allow.format(sql.Identifier(name), sql.Literal(True)))
+
+
+def is_suspended(world: World, name: str) -> bool:
+    cronjob = world.get("cronjob", name)
+    assert cronjob is not None
+    return bool(cronjob["spec"]["suspend"])
+
+
+def test_a_schedule_does_not_fire_before_its_graph_can_be_run(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    take_out_of_library(platform_db, graph)
+    with quick_operator(world, platform_url):
+        world.apply("early", **of(graph))
+        told = world.until_condition("early", "GraphValid", "GraphNotInLibrary")
+        assert told["status"] == "False"
+        assert world.until_condition("early", "Ready", "GraphNotInLibrary")["message"] == told["message"]
+        assert world.get("cronjob", "early") is None
+        put_into_library(platform_db, graph)
+        world.until_condition("early", "Ready", "Ready")
+        assert not is_suspended(world, "early")
+        world.until_events(
+            "early", ("Warning", "GraphNotInLibrary"), ("Normal", "GraphValid"), ("Normal", "CronJobApplied")
+        )
+
+
+def test_the_faults_of_nodes_are_told(world: World, platform_url: str, platform_db: Engine) -> None:
+    with platform_db.begin() as connection:
+        node = builders.Node(
+            builders.make_block(
+                connection, builders.STORE_VALUE_BLOCK, name="StoreValueBlock", input_schema=builders.STORE_VALUE_SCHEMA
+            )
+        )
+        graph = builders.make_graph(connection, builders.make_user(connection), [node])
+        builders.make_library_agent(connection, graph)
+    with operator(world, database_url=platform_url):
+        world.apply("faulty", **of(graph))
+        told = world.until_condition("faulty", "GraphValid", "GraphInvalid")
+    assert f"node {node.id}, input: This field is required" in told["message"]
+
+
+def test_inputs_kept_elsewhere_are_not_missed(world: World, platform_url: str, graph: builders.Graph) -> None:
+    with operator(world, database_url=platform_url):
+        world.apply("secretive", **of(graph, inputsFrom=[{"secretRef": {"name": "inputs"}, "key": "text"}]))
+        world.until_condition("secretive", "GraphValid", "GraphValid")
+
+
+def test_what_was_valid_goes_on_and_what_is_edited_to_be_invalid_does_not(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with quick_operator(world, platform_url):
+        for name in ("old", "edited"):
+            world.apply(name, **of(graph))
+            world.until_condition(name, "Ready", "Ready")
+        take_out_of_library(platform_db, graph)
+        world.until_condition("old", "Ready", "GraphNotInLibrary")
+        assert not is_suspended(world, "old")
+        world.apply("edited", **of(graph, inputs={"text": "new"}))
+        told = world.until_condition("edited", "Scheduled", "NotAccepted")
+        assert "suspended until it is" in told["message"]
+        assert is_suspended(world, "edited")
+        put_into_library(platform_db, graph)
+        for name in ("old", "edited"):
+            world.until_condition(name, "Ready", "Ready")
+            assert not is_suspended(world, name)
+
+
+def test_an_outage_makes_verdicts_unknown_and_stops_nothing(
+    world: World, platform_url: str, postgres_server: Postgres, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with quick_operator(world, platform_url) as running:
+        world.apply("old", **of(graph))
+        world.until_condition("old", "Ready", "Ready")
+        platform_db.dispose()
+        with outage(postgres_server, platform_url):
+            told = world.until_condition("old", "GraphValid", "NotValidated")
+            assert told["status"] == "Unknown"
+            assert "not available" in told["message"]
+            assert str(urlsplit(platform_url).password) not in told["message"]
+            assert not is_suspended(world, "old")
+            world.apply("old", **of(graph, cron="7 7 7 7 *"))
+            world.until("cronjob", "old", lambda cronjob: cronjob["spec"]["schedule"] == "7 7 7 7 *")
+            assert condition(world.until("graphschedule", "old", lambda _: True), "Ready")["status"] == "True"
+            world.apply("new", **of(graph))
+            world.until_condition("new", "GraphValid", "NotValidated")
+            assert world.get("cronjob", "new") is None
+            assert running.get("/readyz")[0] == 200
+        for name in ("old", "new"):
+            world.until_condition(name, "Ready", "Ready")
+            world.until_condition(name, "GraphValid", "GraphValid")
+        assert world.events("old") == []
+
+
+def test_a_restart_with_a_database_writes_nothing(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    gone = new_graph(platform_db)
+    take_out_of_library(platform_db, gone)
+    with operator(world, database_url=platform_url):
+        world.apply("valid", **of(graph))
+        world.until_condition("valid", "Ready", "Ready")
+        world.apply("invalid", **of(gone))
+        world.until_condition("invalid", "Ready", "GraphNotInLibrary")
+    before = world.versions()
+    with operator(world, database_url=platform_url) as restarted:
+        while restarted.metric('graphschedule_operator_database_requests_total{result="answered"') < 1:
+            assert restarted.process.poll() is None
+        while restarted.metric("graphschedule_operator_reconcile_duration_seconds_count") < len(before) - 1:
+            assert restarted.process.poll() is None
+        assert restarted.writes() == 0
+    assert world.versions() == before
