@@ -22,6 +22,7 @@ from graphschedule_operator.reconcile import Reconciler
 from graphschedule_operator.settings import Settings
 from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
+from graphschedule_operator.tail import Tail
 from graphschedule_operator.workers import drain, work
 from graphschedule_operator.workqueue import WorkQueue
 
@@ -75,13 +76,19 @@ async def run(settings: Settings) -> None:
     ):
         sweep = Sweep(client, settings, schedules, cronjobs, queue)
         failures = Failures(judge, histories, queue.put) if judge else None
-        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, failures)
+        tail = Tail(database, schedules, histories, queue.put, settings) if database else None
+        known = histories if database else None
+        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, failures, known)
         await sweep.once()
+        if tail is not None:
+            await tail.look()
         # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
         workers = [tasks.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
         background = [tasks.create_task(sweep.for_ever())]
         if judge is not None:
             background.append(tasks.create_task(judge.for_ever()))
+        if tail is not None:
+            background.append(tasks.create_task(tail.for_ever()))
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
         await kopf.operator(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -50,6 +50,16 @@ class Cache:
         """Return the object, or None."""
         entry = self._entries.get(key)
         return None if entry is None else orjson.loads(entry.text)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(self._entries))
+
+    def items(self) -> Iterator[tuple[Key, Object]]:
+        """Yield the objects that there are; one that changes meanwhile is met as it then is."""
+        for key in self:
+            obj = self.get(key)
+            if obj is not None:
+                yield key, obj
 
     def put(self, obj: Object) -> Set[Key]:
         """Take an object that exists."""

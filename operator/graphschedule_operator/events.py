@@ -47,6 +47,26 @@ def transitions(schedule: Object, current: GraphScheduleStatus) -> Iterator[Even
             yield Event("Warning" if warning else "Normal", condition.reason, condition.message)
 
 
+def outcomes(schedule: Object, current: GraphScheduleStatus) -> Iterator[Event]:
+    """Yield what the slots came to that the schedule's status did not tell of before.
+
+    One Event tells of the newest slot, as one status does: of slots that came in between only the missed are told, by
+    their number.
+    """
+    told = schedule.get("status") or {}
+    last, before = current.last_outcome, told.get("lastOutcome") or {}
+    newest_missed = 0
+    if last is not None and (last.slot, last.state) != (before.get("slot"), before.get("state")):
+        newest_missed = int(last.state == "missed")
+        why = f", {last.reason}: {last.message}" if last.message else ""
+        warning = last.state in {"failed", "missed"}
+        yield Event("Warning" if warning else "Normal", f"Slot{last.state.title()}", f"slot {last.slot}{why}")
+    missed = current.counts.missed if current.counts else 0
+    others = missed - (told.get("counts") or {}).get("missed", 0) - newest_missed
+    if others > 0:
+        yield Event("Warning", Reason.SLOT_MISSED, f"{others} slots before the newest were missed")
+
+
 def manifest(schedule: Object, event: Event, reporter: str, now: datetime) -> Object:
     """Return the Event object (events.k8s.io/v1); `reporter` names this operator's process."""
     metadata = schedule["metadata"]

@@ -50,9 +50,10 @@ class Histories:
             return Outage(self.outage, known)
         return NOT_READ if known is None else known
 
-    def replace(self, summaries: Mapping[str, Summary]) -> None:
-        """Take what the ledger says of all schedules."""
-        self._known = dict(summaries)
+    def replace(self, summaries: Mapping[str, Summary]) -> Collection[str]:
+        """Take what the ledger says of all schedules; return those for which it is news."""
+        known, self._known = self._known or {}, dict(summaries)
+        return [uid for uid in known.keys() | summaries.keys() if summaries.get(uid) != known.get(uid)]
 
     def update(self, summaries: Mapping[str, Summary]) -> Collection[str]:
         """Take what the ledger says of some schedules; return those for which it is news."""

@@ -34,6 +34,15 @@ SWEEP_DIFFERENCES = prometheus_client.Counter(
 DATABASE_REQUESTS = prometheus_client.Counter(
     "graphschedule_operator_database_requests", "Transactions on the platform's database.", ["result"]
 )
+SLOTS = prometheus_client.Counter(
+    "graphschedule_slots", "Slots by what they came to, as this process saw it happen.", ["state", "reason"]
+)
+ENQUEUE_SECONDS = prometheus_client.Histogram(
+    "graphschedule_slot_enqueue_latency_seconds",
+    "Time from a slot's fire time until its execution was in the queue.",
+    buckets=(0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600),
+)
+LEDGER_READS = prometheus_client.Counter("graphschedule_operator_ledger_reads", "Reads of the slot ledger.", ["result"])
 
 
 class Schedules:

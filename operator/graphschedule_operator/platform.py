@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from graphschedule_platform.database import Target
     from sqlalchemy import Connection, Engine
 
     from graphschedule_operator.settings import Settings
@@ -25,8 +26,6 @@ T = TypeVar("T")
 
 THREADS = 3
 """Pieces of work at once; whatever is more waits for its turn."""
-SPARE_CONNECTIONS = 1
-"""Connections besides the threads': one to listen on."""
 
 
 class UnansweredError(Exception):
@@ -34,10 +33,14 @@ class UnansweredError(Exception):
 
 
 class Platform:
-    """The platform's database. Nothing is connected until the first piece of work."""
+    """The platform's database. Nothing is connected until the first piece of work.
 
-    def __init__(self, engine: Engine) -> None:
+    `target` says where it is, for who wants a connection of their own.
+    """
+
+    def __init__(self, engine: Engine, target: Target | None = None) -> None:
         self.engine = engine
+        self.target = target
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="platform")
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -90,7 +93,7 @@ def connect(settings: Settings) -> Platform | None:
     if settings.database_url is None:
         return None
     url = settings.database_url.get_secret_value()
-    return Platform(database.engine(url, pool_size=THREADS + SPARE_CONNECTIONS))
+    return Platform(database.engine(url, pool_size=THREADS), database.parse(url))
 
 
 def _reason(error: Exception) -> str:

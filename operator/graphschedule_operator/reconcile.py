@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from graphschedule import slots
@@ -134,7 +135,7 @@ class Reconciler:
             return
         change = {"metadata": {"uid": schedule["metadata"]["uid"]}, "status": changes}
         self._schedules.put(await self._kube.merge(kube.SCHEDULES, key, change, "status"))
-        for event in events.transitions(schedule, current):
+        for event in chain(events.outcomes(schedule, current), events.transitions(schedule, current)):
             await self._tell(schedule, event)
 
     async def _delete(self, key: Key, schedule: Object, cause: Failure) -> None:

@@ -70,6 +70,20 @@ class Settings(BaseSettings):
         default=9.0, gt=0, description="Time for its answer; whoever asks is to wait a little longer."
     )
 
+    ledger_seconds: float = Field(
+        default=5.0, gt=0, description="Pause between looks at the slot ledger where its changes are not notified."
+    )
+    outage_seconds: float = Field(
+        default=30.0, gt=0, description="How long the ledger may be unreadable before the schedules say so."
+    )
+    grace_seconds: float = Field(
+        default=330.0, gt=0, description="Age at which a slot without a trace counts as missed: a run may take 300 s."
+    )
+    missed_seconds: float = Field(default=60.0, gt=0, description="Pause between searches for missed slots.")
+    lookback_seconds: float = Field(
+        default=86400.0, gt=0, description="How far back the first search for missed slots goes after a start."
+    )
+
     workers: int = Field(default=16, ge=1, description="Reconciles in flight at once.")
     rate: float = Field(default=1000.0, gt=0, description="Reconciles begun per second, at most.")
     sweep_seconds: float = Field(default=300.0, gt=0, description="Pause between full comparisons with the API server.")

@@ -75,6 +75,11 @@ class Target:
     """A transaction pooler such as PgBouncer stands between (`pgbouncer=true`): nothing of a session lasts."""
 
     @property
+    def driver_arguments(self) -> dict[str, Any]:
+        """What PostgreSQL's driver takes to connect, for those who need a connection beside the engine's."""
+        return self.url.translate_connect_args(username="user", database="dbname") | self.connect_args
+
+    @property
     def place(self) -> str:
         """The database's place for people, without user or password."""
         if self.url.get_backend_name() == "sqlite":
