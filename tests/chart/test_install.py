@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,6 @@ from tests.chart.rendering import (
     Manifest,
     Rendered,
     Values,
-    environment,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ def operator_process(environment: dict[str, str], output: IO[str]) -> Iterator[N
             yield
         finally:
             process.terminate()
+
+
+def run_runner(url: str, *arguments: str) -> None:
+    """Run one of the runner's commands on a database."""
+    command = [sys.executable, "-m", "graphschedule_runner", *arguments]
+    subprocess.run(command, env=os.environ | {"DATABASE_URL": url}, check=True)
 
 
 def verdicts(cluster: Cluster, account: str, namespace: str, rights: list[Right]) -> set[str]:
@@ -150,9 +156,13 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
 
 def test_operator_does_its_work_with_the_rights_of_its_account(release: Release, helm: Helm, tmp_path: Path) -> None:
     release.install()
-    container = helm.render().one("Deployment")["spec"]["template"]["spec"]["containers"][0]
     log = tmp_path / "operator.log"
-    settings = environment(container) | {"GRAPHSCHEDULE_PORT": "0", "KUBECONFIG": str(as_account(release, tmp_path))}
+    url = f"sqlite:///{tmp_path}/platform.db"
+    ours = {"PORT": "0", "DATABASE_URL": url}
+    settings = helm.render().operator_environment() | {f"GRAPHSCHEDULE_{name}": value for name, value in ours.items()}
+    settings["KUBECONFIG"] = str(as_account(release, tmp_path))
+    run_runner(url, "db", "upgrade")
+    run_runner(url, "graph", "import", str(ROOT / "examples" / "sample-graph.json"))
     with log.open("w") as output, operator_process(release.cluster.environment() | settings, output):
         release.cluster.kubectl("apply", *EXAMPLE)
         for change, state in (("true", "Suspended"), ("false", "Ready")):
@@ -174,6 +184,16 @@ def test_an_upgrade_brings_the_crd_along(release: Release, tmp_path: Path) -> No
     assert release.short_names() == ["old"]
     release.helm("upgrade", str(CHART))
     assert release.short_names() == ["gs"]
+
+
+def test_an_upgrade_keeps_the_certificate_of_the_webhook(release: Release) -> None:
+    secret = ("get", "secret", "graphschedule-operator-webhook", "--namespace", NAMESPACE, "--output=jsonpath={.data}")
+    trusted = "--output=jsonpath={.webhooks[0].clientConfig.caBundle}"
+    configuration = ("get", "validatingwebhookconfiguration", OPERATOR, trusted)
+    release.install(CHART, "--set", "webhook.enabled=true")
+    made = [release.cluster.kubectl(*it) for it in (secret, configuration)]
+    release.helm("upgrade", str(CHART), "--set", "webhook.enabled=true,logLevel=DEBUG")
+    assert [release.cluster.kubectl(*it) for it in (secret, configuration)] == made
 
 
 def test_an_uninstall_keeps_schedules_and_data_for_the_next_install(release: Release) -> None:

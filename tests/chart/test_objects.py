@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 import yaml
+from cryptography import x509
 from graphschedule_operator.desired import EMBEDDED_DATABASE
+from graphschedule_operator.webhook import PATH
 
 from tests.chart.rendering import (
     ALL_NAMESPACES,
@@ -13,9 +17,11 @@ from tests.chart.rendering import (
     NAMESPACE,
     PLATFORM,
     ROOT,
+    SELF_SIGNED,
     TWO_NAMESPACES,
     VALUE_SETS,
     Helm,
+    Rendered,
     Values,
     environment,
 )
@@ -270,10 +276,9 @@ def test_crd_is_the_generated_one_and_survives_an_uninstall_unless_told_otherwis
 
 
 def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> None:
-    assert not helm.render().all("ServiceMonitor")
-    assert not helm.render().all("PrometheusRule")
-    assert not helm.render().all("ConfigMap")
-    assert not helm.render().all("NetworkPolicy")
+    rendered = helm.render()
+    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy"):
+        assert not rendered.all(kind)
     rendered = helm.render(EVERYTHING)
     [endpoint] = rendered.one("ServiceMonitor")["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
@@ -282,6 +287,76 @@ def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> 
     runners = [p for p in rendered.all("NetworkPolicy") if p["metadata"]["namespace"] in ("red", "blue")]
     assert len(runners) == 2
     assert all("ingress" not in policy["spec"] for policy in runners)
+
+
+def test_admission_is_off_until_asked_for_and_judges_what_is_watched(helm: Helm) -> None:
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingWebhookConfiguration", "Secret"):
+        assert not helm.render().all(kind)
+    watched = {
+        "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["red", "blue"]}]
+    }
+    binding = helm.render(EVERYTHING).one("ValidatingAdmissionPolicyBinding")
+    assert binding["spec"]["matchResources"] == {"namespaceSelector": watched}
+    [webhook] = helm.render(EVERYTHING).one("ValidatingWebhookConfiguration")["webhooks"]
+    assert webhook["namespaceSelector"] == watched
+    everywhere = helm.render(ALL_NAMESPACES | SELF_SIGNED).one("ValidatingWebhookConfiguration")
+    assert everywhere["webhooks"][0]["namespaceSelector"] == {}
+
+
+def test_operator_answers_the_webhook_where_the_api_server_calls_it(helm: Helm) -> None:
+    rendered = helm.render(SELF_SIGNED)
+    [webhook] = rendered.one("ValidatingWebhookConfiguration")["webhooks"]
+    called = webhook["clientConfig"]["service"]
+    service = rendered.one("Service", called["name"])
+    assert (called["namespace"], called["path"]) == (NAMESPACE, PATH)
+    [port] = [served["targetPort"] for served in service["spec"]["ports"] if served["port"] == 443]
+    pod = rendered.one("Deployment")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    settings = rendered.operator_settings()
+    assert {"name": port, "containerPort": settings.webhook_port} in container["ports"]
+    assert settings.webhook_seconds < webhook["timeoutSeconds"]
+    [mount] = [mount for mount in container["volumeMounts"] if mount["name"] == "webhook"]
+    assert mount["mountPath"] == str(settings.webhook_certificates)
+
+
+def test_self_made_certificate_is_for_the_name_that_the_api_server_calls(helm: Helm) -> None:
+    rendered = helm.render(SELF_SIGNED)
+    secret = rendered.one("Secret")
+    assert mounted_secret(rendered) == secret["metadata"]["name"]
+    [webhook] = rendered.one("ValidatingWebhookConfiguration")["webhooks"]
+    assert webhook["clientConfig"]["caBundle"] == secret["data"]["ca.crt"]
+    authority, certificate = (
+        x509.load_pem_x509_certificate(base64.b64decode(secret["data"][file])) for file in ("ca.crt", "tls.crt")
+    )
+    certificate.verify_directly_issued_by(authority)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [f"graphschedule-operator.{NAMESPACE}.svc"]
+
+
+def test_cert_manager_makes_the_certificate_and_tells_the_api_server_of_its_authority(helm: Helm) -> None:
+    rendered = helm.render(EVERYTHING)
+    certificate = rendered.one("Certificate")
+    assert certificate["spec"]["secretName"] == mounted_secret(rendered)
+    assert certificate["spec"]["dnsNames"] == [f"graphschedule-operator.{NAMESPACE}.svc"]
+    assert certificate["spec"]["issuerRef"]["name"] == rendered.one("Issuer")["metadata"]["name"]
+    configuration = rendered.one("ValidatingWebhookConfiguration")
+    name = f"{NAMESPACE}/{certificate['metadata']['name']}"
+    assert configuration["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": name}
+    assert "caBundle" not in configuration["webhooks"][0]["clientConfig"]
+
+
+def mounted_secret(rendered: Rendered) -> str:
+    """Return the name of the Secret that the operator's pod mounts."""
+    volumes = rendered.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+    [name] = [volume["secret"]["secretName"] for volume in volumes if "secret" in volume]
+    return str(name)
+
+
+def test_system_credentials_are_the_same_for_operator_and_runner(helm: Helm) -> None:
+    source = {"secretKeyRef": {"name": "platform", "key": "system-credentials"}}
+    extra = [{"name": "ENABLE_CREDIT", "value": "true"}, {"name": "SYSTEM_CREDENTIALS", "valueFrom": source}]
+    rendered = helm.render({"runner": {"extraEnv": extra}})
+    assert rendered.operator_environment()["GRAPHSCHEDULE_SYSTEM_CREDENTIALS"] == source
 
 
 def test_names_that_look_like_numbers_stay_names(helm: Helm) -> None:

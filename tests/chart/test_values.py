@@ -30,6 +30,7 @@ WITHOUT_DATABASE: Values = {"database": {"embedded": {"enabled": False}}}
         ({"watch": {"allNamespaces": True}}, ["watch: the embedded database", "namespace agents"]),
         ({"watch": {"namespaces": ["red"]}}, ["watch: the embedded database", "namespace agents"]),
         (PLATFORM | {"watch": {"allNamespaces": True, "namespaces": ["red"]}}, ["watch: set either"]),
+        ({"tenancy": {"enabled": True, "userIds": {"red": ["a"]}}}, ["tenancy.userIds", "tenancy.source=ConfigMap"]),
     ],
 )
 def test_values_that_contradict_each_other_are_refused_with_a_remedy(
@@ -52,6 +53,9 @@ def test_values_that_contradict_each_other_are_refused_with_a_remedy(
         ({"runner": {"image": {"digest": "latest"}}}, ["at '/runner/image/digest'"]),
         ({"database": {"embedded": {"size": "big"}}}, ["at '/database/embedded/size'"]),
         ({"crds": {"keep": "yes"}}, ["at '/crds/keep'", "want boolean"]),
+        ({"tenancy": {"userIds": {"red": ["not an id"]}}}, ["at '/tenancy/userIds/red/0'"]),
+        ({"webhook": {"certificate": "Mine"}}, ["at '/webhook/certificate'", "'SelfSigned', 'CertManager'"]),
+        ({"webhook": {"timeoutSeconds": 60}}, ["at '/webhook/timeoutSeconds'"]),
     ],
 )
 def test_misspelt_values_are_refused_with_their_place(helm: Helm, values: Values, words: list[str]) -> None:
