@@ -1,0 +1,130 @@
+"""What is asked about a graph, how the answer is told, and what follows for the CronJob."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from graphschedule.errors import InvalidValueError
+from graphschedule.status import Reason
+from graphschedule_operator import graph
+from graphschedule_operator.desired import accept, desired, wanted
+from graphschedule_operator.judgement import Judgement
+from graphschedule_platform.verdict import ExecutionRequest, Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from graphschedule_operator.settings import Settings
+
+    MakeSchedule = Callable[..., dict[str, Any]]
+
+VALID = Judgement("True", Reason.GRAPH_VALID, "valid")
+INVALID = Judgement("False", Reason.GRAPH_INVALID, "invalid")
+UNKNOWN = graph.unanswered("the database is away")
+
+
+def test_a_schedule_asks_for_what_its_runs_will_ask_for(make_schedule: MakeSchedule) -> None:
+    credential = {"id": "c-1", "provider": "github", "type": "api_key"}
+    schedule = make_schedule(credentials={"github": credential}, inputsFrom=[{"secretRef": {"name": "s"}}])
+    asked = ExecutionRequest("graph-1", "user-1", 3, {"topic": "news"}, {"github": credential})
+    assert graph.request_of(schedule) == asked
+    assert graph.request_of(make_schedule(graph={"id": "graph-2"}, inputs=None)) == ExecutionRequest(
+        "graph-2", "user-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (VerdictKind.GRAPH_NOT_FOUND, "GraphNotFound"),
+        (VerdictKind.NOT_ACCESSIBLE, "GraphNotAccessible"),
+        (VerdictKind.NOT_IN_LIBRARY, "GraphNotInLibrary"),
+        (VerdictKind.INVALID, "GraphInvalid"),
+        (VerdictKind.ERROR, "GraphError"),
+    ],
+)
+def test_every_refusal_has_its_reason(kind: VerdictKind, reason: str) -> None:
+    assert graph.judgement(Verdict(kind, "no")) == Judgement("False", Reason(reason), "no")
+
+
+@pytest.mark.parametrize(("checked", "said"), [(True, False), (False, True)])
+def test_a_valid_graph_is_told_with_its_version_and_how_far_credentials_were_judged(checked: bool, said: bool) -> None:
+    told = graph.judgement(Verdict(VerdictKind.VALID, graph_version=7, credentials_checked=checked))
+    assert (told.status, told.reason) == ("True", "GraphValid")
+    assert "version 7" in told.message
+    assert ("by shape only" in told.message) is said
+
+
+def test_node_errors_are_listed_up_to_a_limit() -> None:
+    errors = {f"n{node}": {"a": "is wrong", "b": "is missing"} for node in range(7)}
+    told = graph.judgement(Verdict(VerdictKind.INVALID, "14 issues", errors)).message
+    assert told.startswith("14 issues; node n0, a: is wrong; node n0, b: is missing; node n1, a")
+    assert told.endswith("node n4, b: is missing; and 4 more")
+    few = graph.judgement(Verdict(VerdictKind.INVALID, "1 issue", {"n": {"a": "is wrong"}})).message
+    assert few == "1 issue; node n, a: is wrong"
+
+
+def test_a_status_tells_the_last_verdict_on_the_present_spec_only(make_schedule: MakeSchedule) -> None:
+    said = {"type": "GraphValid", "status": "False", "reason": "GraphInvalid", "message": "invalid"}
+    assert graph.last_told(make_schedule()) is None
+    assert graph.last_told(make_schedule(status={"conditions": [said | {"observedGeneration": 4}]})) == INVALID
+    assert graph.last_told(make_schedule(status={"conditions": [said | {"observedGeneration": 3}]})) is None
+    strange = said | {"observedGeneration": 4, "reason": "OfAnotherVersion"}
+    assert graph.last_told(make_schedule(status={"conditions": [strange]})) is None
+
+
+# --- what is wanted of the CronJob -----------------------------------------------------------------------------------
+
+AS_ASKED, SUSPENDED, AS_IT_IS, NOTHING = "as asked", "as asked, suspended", "as it is", "nothing"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "live", "spec", "suspended", "outcome"),
+    [
+        pytest.param(VALID, "none", {}, False, AS_ASKED, id="valid"),
+        pytest.param(VALID, "other", {}, False, AS_ASKED, id="valid after an edit"),
+        pytest.param(VALID, "other", {}, True, SUSPENDED, id="valid, suspended by the operator"),
+        pytest.param(VALID, "other", {"suspend": True}, False, SUSPENDED, id="valid, suspended by a person"),
+        pytest.param(INVALID, "none", {}, False, NOTHING, id="never valid"),
+        pytest.param(INVALID, "other", {}, False, NOTHING, id="edited to be invalid"),
+        pytest.param(INVALID, "same", {}, False, AS_ASKED, id="became invalid"),
+        pytest.param(INVALID, "same", {"cron": "1 1 1 1 *"}, False, AS_ASKED, id="became invalid, and moved"),
+        pytest.param(INVALID, "same", {}, True, SUSPENDED, id="became invalid, and failed for good"),
+        pytest.param(UNKNOWN, "none", {}, False, NOTHING, id="new in an outage"),
+        pytest.param(UNKNOWN, "same", {}, False, AS_ASKED, id="was valid before the outage"),
+        pytest.param(UNKNOWN, "other", {}, False, AS_IT_IS, id="edited in an outage"),
+        pytest.param(UNKNOWN, "other", {"suspend": True}, False, NOTHING, id="edited and suspended in an outage"),
+        pytest.param(UNKNOWN, "other", {}, True, NOTHING, id="edited in an outage, suspended by the operator"),
+        pytest.param(graph.NO_DATABASE, "none", {}, False, AS_ASKED, id="no database"),
+        pytest.param(graph.NO_DATABASE, "other", {}, False, AS_ASKED, id="no database, edited"),
+    ],
+)
+def test_a_schedule_fires_once_its_graph_was_valid_and_from_then_on(
+    make_schedule: MakeSchedule,
+    settings: Settings,
+    now: datetime,
+    verdict: Judgement,
+    live: str,
+    spec: dict[str, Any],
+    suspended: bool,
+    outcome: str,
+) -> None:
+    schedule = make_schedule(**spec)
+    accepted = accept(schedule, now)
+    before = make_schedule(inputs={"topic": "weather" if live == "other" else "news"})
+    there = None if live == "none" else desired(before, accept(before, now), settings)
+    expected = {
+        AS_ASKED: desired(schedule, accepted, settings),
+        SUSPENDED: desired(schedule, accepted, settings, suspended=True),
+        AS_IT_IS: there,
+        NOTHING: None,
+    }
+    found = wanted(schedule, accepted, settings, verdict=verdict, live=there, suspended=suspended)
+    assert found == expected[outcome]
+
+
+def test_nothing_is_wanted_of_a_spec_that_cannot_be_used(make_schedule: MakeSchedule, settings: Settings) -> None:
+    refused = InvalidValueError("spec.cron", "x", "y")
+    assert wanted(make_schedule(), refused, settings, verdict=VALID, live=None, suspended=False) is None
