@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
+import ssl
+import threading
 import time
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
+from graphschedule.errors import InvalidValueError
+from graphschedule_operator import tls
+from graphschedule_operator.platform import Platform
+from graphschedule_operator.webhook import PATH, Webhook
 from graphschedule_platform import database
 
 from dev import ports
@@ -19,12 +27,17 @@ from tests.operator.world import PATIENCE_SECONDS, World, new_world, operator, s
 from tests.support import builders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from graphschedule_platform.verdict import Verdict
+    from sqlalchemy import Engine
+
     from dev.cluster import Cluster
     from tests.operator.world import Object, Operator
+
+    Ask = Callable[[object], Awaitable[tuple[int, str]]]
 
 MISSING = "no-such-graph"
 NOT_FOUND = f"Graph #{MISSING} not found"
@@ -160,3 +173,51 @@ def test_while_the_operator_is_away_the_failure_policy_decides(gate: Gate, autho
     gate.until("failed calling webhook", spec)
     assert "failed calling webhook" in gate.apply("daily", spec | {"cron": "0 0 2 1 *"})
     gate.world.kubectl("label", "graphschedule", "daily", "team=a")
+
+
+# --- the server alone -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def ask(tmp_path: Path, platform_db: Engine) -> AsyncIterator[Ask]:
+    """Give a way to post to a webhook whose database takes longer than it waits."""
+    authority = Authority(tmp_path / "authority")
+    authority.issue("tls", "webhook", hosts=["127.0.0.1"])
+    released = threading.Event()
+    (port,) = ports.free(1)
+
+    def validate(*_: object) -> list[Verdict]:
+        released.wait()
+        return []
+
+    webhook = Webhook(Platform(platform_db), validate, seconds=0.1)
+    trusted = ssl.create_default_context(cafile=authority.certificate)
+    async with webhook.served("127.0.0.1", port, authority.folder), aiohttp.ClientSession() as session:
+
+        async def post(body: object) -> tuple[int, str]:
+            async with session.post(f"https://127.0.0.1:{port}{PATH}", json=body, ssl=trusted) as response:
+                return response.status, await response.text()
+
+        yield post
+        released.set()
+
+
+@on_sqlite
+async def test_a_database_that_takes_too_long_is_not_waited_for(ask: Ask, make_schedule: Callable[..., Object]) -> None:
+    status, text = await ask({"request": {"uid": "1", "object": make_schedule()}})
+    answer = json.loads(text)["response"]
+    assert (status, answer["uid"], answer["allowed"]) == (200, "1", True)
+    assert answer["warnings"] == [f"{UNKNOWN}: the database did not answer within 0.1 s"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("body", [None, [], {}, {"request": {"uid": "1"}}])
+async def test_what_is_no_review_is_refused_by_name(ask: Ask, body: object) -> None:
+    status, text = await ask(body)
+    assert status == 400
+    assert "AdmissionReview" in text
+
+
+def test_a_folder_without_certificates_is_named_with_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match=f"GRAPHSCHEDULE_WEBHOOK_CERTIFICATES: .*{tmp_path.name}.*tls.crt"):
+        tls.context(tmp_path)
