@@ -41,6 +41,9 @@ REQUIRED: dict[str, str] = {
 }
 """What adding an execution reads and writes (C §2.1-2.7), by table. Onboarding is not here: it may fail (C §7)."""
 
+_COLUMNS_SHOWN = 5
+"""Missing columns named in an error: a database that is empty lacks them all."""
+
 _MIGRATIONS = "_prisma_migrations"
 _LEDGER = ledger.slot_table.name
 
@@ -101,7 +104,7 @@ def _read(connection: Connection) -> PlatformSchema:
     if missing:
         raise PlatformUnsupportedError(
             f"the database has no platform schema that this version can work with: {_place(connection)} lacks "
-            f"{', '.join(missing)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
+            f"{_some(missing)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
             f"schema (?schema=...)"
         )
     ours = {column.name for column in ledger.slot_table.columns}
@@ -114,6 +117,11 @@ def _read(connection: Connection) -> PlatformSchema:
         agent_graph_execution=_with_later_columns(tables.agent_graph_execution, columns),
         library_agent=_with_later_columns(tables.library_agent, columns),
     )
+
+
+def _some(missing: list[str]) -> str:
+    more = len(missing) - _COLUMNS_SHOWN
+    return ", ".join(missing[:_COLUMNS_SHOWN]) + (f" and {more} more columns" if more > 0 else "")
 
 
 def _place(connection: Connection) -> str:
