@@ -139,13 +139,16 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
         ("patch", group, "graphschedules", "status"),
         *((verb, "batch", "cronjobs", "") for verb in ("get", "list", "watch", "create", "patch")),
         ("patch", "batch", "cronjobs", "status"),
-        ("create", events, "events", ""),
+        ("get", "batch", "jobs", ""),
+        ("list", "", "pods", ""),
+        *((verb, events, "events", "") for verb in ("list", "create")),
     ]
     other = [
         *((verb, group, "graphschedules", "") for verb in ("create", "update", "patch")),
         ("delete", "batch", "cronjobs", ""),
-        *((verb, "", kind, "") for verb in ("get", "list", "create") for kind in ("secrets", "pods", "configmaps")),
-        *((verb, "batch", "jobs", "") for verb in ("get", "create")),
+        *((verb, "", kind, "") for verb in ("get", "list", "create") for kind in ("secrets", "configmaps")),
+        *((verb, "", "pods", "") for verb in ("get", "create", "delete")),
+        *((verb, "batch", "jobs", "") for verb in ("list", "create", "delete")),
     ]
     for namespace in ("red", "blue"):
         assert verdicts(release.cluster, OPERATOR, namespace, work) == {"true"}
