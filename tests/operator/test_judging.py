@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from graphschedule_platform import tables
+from graphschedule.outcomes import Outcome
+from graphschedule.slots import Slot
+from graphschedule_platform import ledger, tables
+from graphschedule_platform.ledger import Entry, Record
 from psycopg import sql
 from sqlalchemy import delete
 
+from dev.cluster import ClusterError
 from tests.operator.world import Operator, World, condition, new_world, operator
 from tests.support import builders
 from tests.support.platforms import on_postgresql
@@ -187,3 +192,132 @@ def test_a_restart_with_a_database_writes_nothing(
             assert restarted.process.poll() is None
         assert restarted.writes() == 0
     assert world.versions() == before
+
+
+# --- permanent failures ----------------------------------------------------------------------------------------------
+
+
+def watchful_operator(world: World, database_url: str) -> AbstractContextManager[Operator]:
+    """Run an operator that looks again at what is not valid, but takes its time with what was."""
+    return operator(world, database_url=database_url, recheck_seconds="0.5", ledger_seconds="1")
+
+
+def fail(world: World, engine: Engine, name: str, outcome: Outcome) -> None:
+    """Put on record that a slot of a schedule failed just now, as the runner does."""
+    made = world.until("graphschedule", name, lambda _: True)
+    now = datetime.now(UTC)
+    slot = Slot.at(made["metadata"]["uid"], now.replace(second=0, microsecond=0))
+    entry = Entry(slot, world.namespace, name, made["spec"]["userId"], made["spec"]["graph"]["id"])
+    with engine.begin() as connection:
+        ledger.record_many(connection, [Record(entry, outcome.state, outcome.reason, "as the runner found")], now)
+
+
+def until_all_ready(world: World, *names: str) -> None:
+    for name in names:
+        world.until_condition(name, "Ready", "Ready")
+
+
+def test_a_graph_that_is_gone_costs_its_user_all_schedules_of_it_by_their_own_policies(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with watchful_operator(world, platform_url):
+        world.apply("failing", **of(graph))
+        world.apply("sibling", **of(graph, inputs={"text": "other"}))
+        world.apply("condemned", **of(graph, onPermanentFailure="Delete"))
+        world.apply("unrelated", **of(new_graph(platform_db), onPermanentFailure="Delete"))
+        until_all_ready(world, "failing", "sibling", "condemned", "unrelated")
+        world.apply("resting", **of(graph, suspend=True))
+        world.until_condition("resting", "Ready", "Suspended")
+        take_out_of_library(platform_db, graph)
+        fail(world, platform_db, "failing", Outcome.GRAPH_NOT_IN_LIBRARY)
+        for name in ("failing", "sibling"):
+            told = world.until_condition(name, "Scheduled", "PermanentFailure")
+            assert f"{world.namespace}/failing failed, GraphNotInLibrary: as the runner found" in told["message"]
+            assert is_suspended(world, name)
+        world.until_gone("graphschedule", "condemned")
+        died = ("Warning", "PermanentFailure")
+        world.until_events("condemned", ("Warning", "GraphNotInLibrary"), died, died)
+        notes = [event["note"] for event in world.all("event") if event["regarding"]["name"] == "condemned"]
+        assert any("deleted this schedule" in note and f"{world.namespace}/failing" in note for note in notes)
+        world.until_condition("unrelated", "Ready", "Ready")
+        put_into_library(platform_db, graph)
+        world.until_condition("sibling", "Ready", "Ready")
+        world.until_condition("failing", "Scheduled", "CronJobApplied")
+        world.until_condition("resting", "Ready", "Suspended")
+        assert not is_suspended(world, "failing")
+        assert is_suspended(world, "resting")
+        assert world.all("job") == []
+
+
+def test_an_invalid_graph_costs_only_the_schedule_that_failed(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with quick_operator(world, platform_url):
+        for name in ("failing", "sibling"):
+            world.apply(name, **of(graph))
+        until_all_ready(world, "failing", "sibling")
+        with platform_db.begin() as connection:
+            connection.execute(delete(tables.agent_node_link))
+        world.until_condition("sibling", "Ready", "GraphInvalid")
+        fail(world, platform_db, "failing", Outcome.GRAPH_INVALID)
+        world.until_condition("failing", "Scheduled", "PermanentFailure")
+        assert not is_suspended(world, "sibling")
+
+
+def test_a_graph_that_is_back_before_anybody_acts_costs_nothing(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with watchful_operator(world, platform_url) as running:
+        world.apply("lucky", **of(graph, onPermanentFailure="Delete"))
+        until_all_ready(world, "lucky")
+        fail(world, platform_db, "lucky", Outcome.GRAPH_NOT_IN_LIBRARY)
+        world.until_condition("lucky", "Healthy", "SlotFailed")
+        asked = 'graphschedule_operator_database_requests_total{result="answered"'
+        seen = running.metric(asked)
+        while running.metric(asked) < seen + 3:
+            assert running.process.poll() is None
+        world.until_condition("lucky", "Scheduled", "CronJobApplied")
+        assert not is_suspended(world, "lucky")
+
+
+def test_a_deletion_that_is_refused_leaves_the_schedule_suspended_and_stops_no_other(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with forbidden_to_delete(world, "kept"), watchful_operator(world, platform_url):
+        for name in ("kept", "condemned"):
+            world.apply(name, **of(graph, onPermanentFailure="Delete"))
+        until_all_ready(world, "kept", "condemned")
+        until_not_deletable(world, "kept")
+        take_out_of_library(platform_db, graph)
+        fail(world, platform_db, "kept", Outcome.GRAPH_NOT_IN_LIBRARY)
+        world.until_gone("graphschedule", "condemned")
+        world.until_condition("kept", "Scheduled", "PermanentFailure")
+        assert is_suspended(world, "kept")
+
+
+def until_not_deletable(world: World, name: str) -> None:
+    """Try to delete a schedule, without doing it, until the API server has learnt to refuse."""
+    with pytest.raises(ClusterError, match="denied"):
+        while True:
+            world.kubectl("delete", "graphschedule", name, "--dry-run=server")
+
+
+@contextmanager
+def forbidden_to_delete(world: World, name: str) -> Iterator[None]:
+    """Have the API server refuse to delete a schedule during the block."""
+    policy = f"keep-{world.namespace}"
+    rule = {"apiGroups": ["graphschedule.io"], "apiVersions": ["*"], "resources": ["*"], "operations": ["DELETE"]}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}}}
+    kinds = {
+        "ValidatingAdmissionPolicy": {
+            "matchConstraints": {"resourceRules": [rule], **here},
+            "validations": [{"expression": f"oldObject.metadata.name != '{name}'"}],
+        },
+        "ValidatingAdmissionPolicyBinding": {"policyName": policy, "validationActions": ["Deny"]},
+    }
+    for kind, spec in kinds.items():
+        about = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": policy}}
+        world.kubectl("create", "--filename", "-", given=about | {"spec": spec})
+    yield
+    for kind in kinds:
+        world.kubectl("delete", kind, policy)
