@@ -99,7 +99,7 @@ def test_a_schedule_whose_user_is_struck_off_can_be_removed_but_not_changed(tena
 def test_a_config_map_of_the_release_may_list_the_users_instead(tenants: Callable[..., Tenants]) -> None:
     there = tenants(source="ConfigMap", userIds={"red": ["user-0", "user-1"], "blue": ["user-2"]})
     refusal = there.until("may not", "red", "user-2")
-    assert f"key of that name in ConfigMap {NAMESPACE}/graphschedule-tenancy" in refusal
+    assert f"ConfigMap {NAMESPACE}/graphschedule-tenancy, which Helm makes of tenancy.userIds" in refusal
     assert "created" in there.apply("red", "user-1", "--dry-run=server")
     there.annotate("red", "user-2")
     assert "may not" in there.apply("red", "user-2", "--dry-run=server"), "the namespace's owner has no say"
