@@ -13,6 +13,7 @@ import uvloop
 from graphschedule.errors import InvalidValueError
 
 from graphschedule_operator import handlers, kube, logs, metrics, platform, webhook
+from graphschedule_operator.audit import Audit
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
 from graphschedule_operator.health import Health, Phase
 from graphschedule_operator.history import Histories
@@ -77,6 +78,7 @@ async def run(settings: Settings) -> None:
         sweep = Sweep(client, settings, schedules, cronjobs, queue)
         failures = Failures(judge, histories, queue.put) if judge else None
         tail = Tail(database, schedules, histories, queue.put, settings) if database else None
+        audit = Audit(database, client, schedules, cronjobs, settings) if database else None
         known = histories if database else None
         reconciler = Reconciler(client, settings, schedules, cronjobs, counted, failures, known)
         await sweep.once()
@@ -89,6 +91,8 @@ async def run(settings: Settings) -> None:
             background.append(tasks.create_task(judge.for_ever()))
         if tail is not None:
             background.append(tasks.create_task(tail.for_ever()))
+        if audit is not None:
+            background.append(tasks.create_task(audit.for_ever()))
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
         await kopf.operator(

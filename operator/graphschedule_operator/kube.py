@@ -59,12 +59,15 @@ class Resource:
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """Return the path of a collection, an object or a subresource of it."""
         scope = None if namespace is None else f"namespaces/{namespace}"
-        return "/".join(part for part in (f"/apis/{self.api}", scope, self.plural, name, subresource) if part)
+        group = f"/apis/{self.api}" if "/" in self.api else f"/api/{self.api}"
+        return "/".join(part for part in (group, scope, self.plural, name, subresource) if part)
 
 
 SCHEDULES = Resource(labels.API_VERSION, labels.KIND, labels.PLURAL)
 CRONJOBS = Resource("batch/v1", "CronJob", "cronjobs")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
+JOBS = Resource("batch/v1", "Job", "jobs")
+PODS = Resource("v1", "Pod", "pods")
 
 
 def login() -> kopf.ConnectionInfo:
@@ -113,11 +116,14 @@ class Kube:
             yield cls(session, connection)
 
     async def list(
-        self, resource: Resource, namespace: str | None, *, selector: str, chunk: int
+        self, resource: Resource, namespace: str | None, *, chunk: int, selector: str = "", fields: str = ""
     ) -> AsyncIterator[tuple[list[Object], int]]:
-        """Yield pages of all objects of a namespace (None: of all), each with the version of the whole list."""
+        """Yield pages of all objects of a namespace (None: of all), each with the version of the whole list.
+
+        `selector` chooses by labels, `fields` by those fields that the API server indexes.
+        """
         told_once = {"apiVersion": resource.api, "kind": resource.kind}
-        params = {"limit": str(chunk), "labelSelector": selector}
+        params = {"limit": str(chunk), "labelSelector": selector, "fieldSelector": fields}
         while True:
             page = await self._request("GET", resource.path(namespace), resource.plural, params=params)
             yield [told_once | item for item in page["items"]], version_of(page)

@@ -10,7 +10,7 @@ from graphschedule import slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import Condition, ConditionType, GraphScheduleStatus, Reason
 
-from graphschedule_operator import breaker, graph, history
+from graphschedule_operator import breaker, graph, history, memory
 from graphschedule_operator.desired import PAYLOAD_FIELDS, Accepted
 from graphschedule_operator.judgement import Judgement
 
@@ -205,12 +205,7 @@ def _fire_times(verdict: Accepted | InvalidValueError, scheduled: Judgement) -> 
 def _last_fire_time(facts: Facts) -> str | None:
     """Return the last slot that was fired, as far as anybody knows: the ledger, the controller, or the old status."""
     told = (facts.schedule.get("status") or {}).get("lastFireTime")
-    memory = _controllers_memory(facts.cronjob)
-    known = (
-        history.last_fire(facts.history),
-        None if memory is None or _is_ours(memory) else memory,
-        slots.parse_instant(told) if told else None,
-    )
+    known = (history.last_fire(facts.history), memory.fired(facts.cronjob), slots.parse_instant(told) if told else None)
     newest = max((fire for fire in known if fire is not None), default=None)
     return None if newest is None else slots.format_instant(newest)
 
@@ -218,25 +213,13 @@ def _last_fire_time(facts: Facts) -> str | None:
 def _active_since(facts: Facts, scheduled: Judgement) -> str | None:
     """Return since when the CronJob fires as it does now: the slots from then on have to be accounted for.
 
-    It begins anew when the CronJob was resumed, or moved to other times; then we wrote the controller's memory.
+    It begins anew when the CronJob is resumed, or moved to other times.
     """
     if scheduled.reason is not Reason.CRON_JOB_APPLIED:
         return None
     told = (facts.schedule.get("status") or {}).get("activeSince")
     since = slots.parse_instant(told) if told else facts.now
-    memory = _controllers_memory(facts.cronjob)
-    return slots.format_instant(max(since, memory) if memory is not None and _is_ours(memory) else since)
-
-
-def _controllers_memory(cronjob: Object | None) -> datetime | None:
-    """Return when the CronJob controller, by its own memory, last fired."""
-    memory = ((cronjob or {}).get("status") or {}).get("lastScheduleTime")
-    return None if memory is None else slots.parse_instant(memory)
-
-
-def _is_ours(memory: datetime) -> bool:
-    """Tell whether we wrote the controller's memory, with seconds, and nothing was fired (see `CronJobs`)."""
-    return memory.second != 0
+    return slots.format_instant(max(since, memory.forgotten_until(facts.cronjob) or since))
 
 
 def _is_empty(value: object) -> bool:
