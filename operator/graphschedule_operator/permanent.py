@@ -35,6 +35,7 @@ PERMANENT = DELETABLE | {Reason.GRAPH_NOT_ACCESSIBLE, Reason.GRAPH_ERROR}
 
 POLICY = "PermanentFailure"
 MAX_MESSAGE = 4096
+"""As in the CRD's `suspension.message`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def suspension(schedule: Object, opinion: Opinion, now: datetime) -> Suspension 
         return Suspension.model_validate(standing)
     if opinion.cause is None:
         return None
-    return Suspension(reason=POLICY, message=told(opinion.cause), since=slots.format_instant(now))
+    message = f"spec.onPermanentFailure asks for it, since {told(opinion.cause)}"[:MAX_MESSAGE]
+    return Suspension(reason=POLICY, message=message, since=slots.format_instant(now))
 
 
 def condemning(schedule: Object, opinion: Opinion) -> Failure | None:
@@ -108,7 +110,7 @@ def condemning(schedule: Object, opinion: Opinion) -> Failure | None:
 
 def told(cause: Failure) -> str:
     """Return what happened, for people."""
-    return f"slot {cause.slot} of schedule {cause.schedule} failed, {cause.reason}: {cause.message}"[:MAX_MESSAGE]
+    return f"slot {cause.slot} of schedule {cause.schedule} failed, {cause.reason}: {cause.message}"
 
 
 class Failures:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from graphschedule_platform import database
 from graphschedule_platform.errors import PlatformUnsupportedError, TransientError
 from graphschedule_platform.probe import probe
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from graphschedule_operator import metrics
 
@@ -97,5 +97,5 @@ def connect(settings: Settings) -> Platform | None:
 
 
 def _reason(error: Exception) -> str:
-    """Return an error on one line; a driver's own sentence, for SQLAlchemy's adds the statement."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    """Return an error on one line; of SQLAlchemy's, the driver's part, for the rest shows statements."""
+    return database.cause(error.orig) if isinstance(error, DBAPIError) else " ".join(str(error).split())

@@ -144,7 +144,7 @@ class Reconciler:
             await self._kube.delete(kube.SCHEDULES, key, schedule["metadata"]["uid"])
         except (kube.NotFoundError, kube.ConflictError):
             return
-        note = f"the operator deleted this schedule, as spec.onPermanentFailure asks: {permanent.told(cause)}"
+        note = f"deleted by the operator: spec.onPermanentFailure asks for it, since {permanent.told(cause)}"
         await self._tell(schedule, events.Event("Warning", Reason.PERMANENT_FAILURE, note))
 
     async def _tell(self, schedule: Object, event: events.Event) -> None:

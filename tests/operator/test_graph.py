@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphschedule.errors import InvalidValueError
-from graphschedule.status import Reason
+from graphschedule.status import Reason, Suspension
 from graphschedule_operator import graph
 from graphschedule_operator.desired import accept, desired, wanted
+from graphschedule_operator.events import transitions
 from graphschedule_operator.judgement import Judgement
+from graphschedule_operator.status import Facts, State, state_of, status
 from graphschedule_platform.verdict import ExecutionRequest, Verdict, VerdictKind
 
 if TYPE_CHECKING:
@@ -128,3 +130,127 @@ def test_a_schedule_fires_once_its_graph_was_valid_and_from_then_on(
 def test_nothing_is_wanted_of_a_spec_that_cannot_be_used(make_schedule: MakeSchedule, settings: Settings) -> None:
     refused = InvalidValueError("spec.cron", "x", "y")
     assert wanted(make_schedule(), refused, settings, verdict=VALID, live=None, suspended=False) is None
+
+
+# --- what the status says --------------------------------------------------------------------------------------------
+
+BY_POLICY = Suspension(reason="PermanentFailure", message="slot x failed", since="2026-05-01T00:00:00Z")
+BY_BREAKER = Suspension(
+    reason="BreakerOpen", message="slot x failed", since="2026-05-01T00:00:00Z", until="2027-01-01T00:00:00Z"
+)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "live", "suspension", "ready", "scheduled", "state"),
+    [
+        pytest.param(
+            VALID, "same", None, ("True", "Ready"), ("True", "CronJobApplied", "fires"), State.ACTIVE, id="valid"
+        ),
+        pytest.param(
+            *(INVALID, "none", None),
+            *(("False", "GraphInvalid"), ("False", "NotAccepted", "not valid; no CronJob was made"), State.INVALID),
+            id="never valid",
+        ),
+        pytest.param(
+            *(INVALID, "other, suspended", None),
+            *(("False", "GraphInvalid"), ("False", "NotAccepted", "daily is suspended until it is"), State.INVALID),
+            id="edited to be invalid",
+        ),
+        pytest.param(
+            *(INVALID, "same", None),
+            *(("False", "GraphInvalid"), ("True", "CronJobApplied", "fires"), State.INVALID),
+            id="became invalid",
+        ),
+        pytest.param(
+            *(INVALID, "same", BY_POLICY),
+            *(("False", "GraphInvalid"), ("False", "PermanentFailure", "slot x failed"), State.INVALID),
+            id="failed for good",
+        ),
+        pytest.param(
+            *(UNKNOWN, "same", BY_POLICY),
+            *(("False", "PermanentFailure"), ("False", "PermanentFailure", "slot x failed"), State.HALTED),
+            id="failed for good, and then an outage",
+        ),
+        pytest.param(
+            *(VALID, "same", BY_BREAKER),
+            *(("False", "BreakerOpen"), ("False", "BreakerOpen", "slot x failed"), State.HALTED),
+            id="breaker open",
+        ),
+        pytest.param(
+            *(UNKNOWN, "same", None),
+            *(("True", "Ready"), ("True", "CronJobApplied", "fires"), State.ACTIVE),
+            id="was valid before the outage",
+        ),
+        pytest.param(
+            *(UNKNOWN, "none", None),
+            *(("False", "NotAccepted"), ("False", "NotAccepted", "validated yet; no CronJob was made"), State.BLOCKED),
+            id="new in an outage",
+        ),
+        pytest.param(
+            *(UNKNOWN, "other", None),
+            *(("False", "NotAccepted"), ("False", "NotAccepted", "daily stays as it was until it is"), State.BLOCKED),
+            id="edited in an outage",
+        ),
+        pytest.param(
+            *(graph.NO_DATABASE, "same", None),
+            *(("True", "Ready"), ("True", "CronJobApplied", "fires"), State.ACTIVE),
+            id="no database",
+        ),
+    ],
+)
+def test_every_verdict_has_its_conditions(
+    make_schedule: MakeSchedule,
+    settings: Settings,
+    now: datetime,
+    verdict: Judgement,
+    live: str,
+    suspension: Suspension | None,
+    ready: tuple[str, str],
+    scheduled: tuple[str, str, str],
+    state: State,
+) -> None:
+    schedule = make_schedule()
+    accepted = accept(schedule, now)
+    before = schedule if live == "same" else make_schedule(inputs={"topic": "weather"})
+    there = desired(before, accept(before, now), settings, suspended=live == "other, suspended")
+    facts = Facts(schedule, accepted, None if live == "none" else there, None, now, verdict, suspension)
+    current = status(facts)
+    told = {str(kind.type): kind for kind in current.conditions}
+    assert (told["Ready"].status, told["Ready"].reason) == ready
+    assert (told["Scheduled"].status, told["Scheduled"].reason) == scheduled[:2]
+    assert scheduled[2] in told["Scheduled"].message
+    assert (told["GraphValid"].status, told["GraphValid"].reason) == (verdict.status, verdict.reason)
+    assert state_of(current) is state
+    assert bool(current.next_fire_times) is (scheduled[0] == "True")
+    assert current.suspension == suspension
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "events"),
+    [
+        pytest.param(None, VALID, [], id="valid at first"),
+        pytest.param(None, INVALID, [("Warning", "GraphInvalid")], id="invalid at first"),
+        pytest.param(None, UNKNOWN, [], id="unknown at first"),
+        pytest.param(VALID, INVALID, [("Warning", "GraphInvalid")], id="became invalid"),
+        pytest.param(INVALID, VALID, [("Normal", "GraphValid")], id="became valid"),
+        pytest.param(VALID, UNKNOWN, [], id="an outage begins"),
+        pytest.param(UNKNOWN, VALID, [], id="an outage ends"),
+        pytest.param(UNKNOWN, INVALID, [("Warning", "GraphInvalid")], id="an outage ends, and it is invalid"),
+    ],
+)
+def test_events_tell_of_graphs_but_not_of_outages(
+    make_schedule: MakeSchedule,
+    settings: Settings,
+    now: datetime,
+    before: Judgement | None,
+    after: Judgement,
+    events: list[tuple[str, str]],
+) -> None:
+    schedule = make_schedule()
+    accepted = accept(schedule, now)
+    live = desired(schedule, accepted, settings)
+    if before is not None:
+        earlier = status(Facts(schedule, accepted, live, None, now, before))
+        schedule["status"] = earlier.model_dump(mode="json", by_alias=True, exclude_none=True)
+    current = status(Facts(schedule, accepted, live, None, now, after))
+    assert [(event.type, event.reason) for event in transitions(schedule, current)] == events

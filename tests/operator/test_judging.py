@@ -238,7 +238,7 @@ def test_a_graph_that_is_gone_costs_its_user_all_schedules_of_it_by_their_own_po
         died = ("Warning", "PermanentFailure")
         world.until_events("condemned", ("Warning", "GraphNotInLibrary"), died, died)
         notes = [event["note"] for event in world.all("event") if event["regarding"]["name"] == "condemned"]
-        assert any("deleted this schedule" in note and f"{world.namespace}/failing" in note for note in notes)
+        assert any("deleted by the operator" in note and f"{world.namespace}/failing" in note for note in notes)
         world.until_condition("unrelated", "Ready", "Ready")
         put_into_library(platform_db, graph)
         world.until_condition("sibling", "Ready", "Ready")
