@@ -61,8 +61,9 @@ class Rendered:
         return found
 
     def pod_templates(self) -> list[Manifest]:
-        """Return the pod templates of Deployments and Jobs."""
-        return [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
+        """Return the pod templates of Deployments, Jobs and CronJobs."""
+        direct = [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
+        return direct + [o["spec"]["jobTemplate"]["spec"]["template"] for o in self.all("CronJob")]
 
     def operator_settings(self) -> Settings:
         """Return what the operator makes of the environment that the chart gives it, Secrets left out."""

@@ -49,7 +49,7 @@ def test_helm_lint_is_silent(helm: Helm, values: Values) -> None:
 @each_value_set
 def test_every_pod_is_restricted_and_has_a_read_only_root(helm: Helm, values: Values) -> None:
     templates = helm.render(values).pod_templates()
-    assert len(templates) == 2
+    assert len(templates) in {2, 3}
     for template in templates:
         pod = template["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -67,9 +67,13 @@ def test_every_pod_is_restricted_and_has_a_read_only_root(helm: Helm, values: Va
 def test_only_the_operator_gets_a_token(helm: Helm, values: Values) -> None:
     rendered = helm.render(values)
     assert all(account["automountServiceAccountToken"] is False for account in rendered.all("ServiceAccount"))
-    assert rendered.one("Job")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
-    operator = rendered.one("Deployment")["spec"]["template"]["spec"]
+    operator, *others = sorted(
+        (template["spec"] for template in rendered.pod_templates()),
+        key=lambda pod: pod["automountServiceAccountToken"],
+        reverse=True,
+    )
     assert operator["automountServiceAccountToken"] is True
+    assert [pod["automountServiceAccountToken"] for pod in others] == [False] * len(others)
     assert operator["serviceAccountName"] == "graphschedule-operator"
 
 
@@ -365,3 +369,14 @@ def test_names_that_look_like_numbers_stay_names(helm: Helm) -> None:
     values = PLATFORM | {"rabbitmq": {"existingSecret": "12345", "key": "6e7"}}
     settings = helm.render(values).operator_settings()
     assert (settings.broker_secret_name, settings.broker_secret_key) == ("12345", "6e7")
+
+
+def test_a_broker_brings_a_repair_that_never_overlaps_itself(helm: Helm) -> None:
+    assert helm.render({}).all("CronJob") == []
+    repair = helm.render(PLATFORM).one("CronJob")
+    assert (repair["metadata"]["name"], repair["spec"]["schedule"]) == ("graphschedule-repair", "*/5 * * * *")
+    assert (repair["spec"]["timeZone"], repair["spec"]["concurrencyPolicy"]) == ("Etc/UTC", "Forbid")
+    [container] = repair["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["graphschedule-runner", "repair"]
+    assert environment(container)["RABBITMQ_URL"] == {"secretKeyRef": {"name": "platform-rabbitmq", "key": "url"}}
+    assert helm.render(PLATFORM | {"repair": {"enabled": False}}).all("CronJob") == []
