@@ -13,17 +13,14 @@ import uvloop
 from graphschedule.errors import InvalidValueError
 
 from graphschedule_operator import handlers, kube, logs, metrics, platform, webhook
-from graphschedule_operator.audit import Audit
 from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
 from graphschedule_operator.health import Health, Phase
-from graphschedule_operator.history import Histories
-from graphschedule_operator.judge import Judge, validation
-from graphschedule_operator.permanent import Failures
+from graphschedule_operator.insight import Insight
+from graphschedule_operator.judge import validation
 from graphschedule_operator.reconcile import Reconciler
 from graphschedule_operator.settings import Settings
 from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
-from graphschedule_operator.tail import Tail
 from graphschedule_operator.workers import drain, work
 from graphschedule_operator.workqueue import WorkQueue
 
@@ -65,10 +62,7 @@ async def run(settings: Settings) -> None:
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
     health = Health(queue.stalled_for, settings.stall_seconds)
     connections = settings.workers + SPARE_CONNECTIONS
-    database = platform.connect(settings)
-    histories = Histories()
-    validate = validation(settings)
-    judge = Judge(database, validate, schedules, queue.put, settings) if database else None
+    database, validate = platform.connect(settings), validation(settings)
     async with (
         health.served(settings.host, settings.port),
         webhook.served(settings, database, validate),
@@ -76,23 +70,14 @@ async def run(settings: Settings) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         sweep = Sweep(client, settings, schedules, cronjobs, queue)
-        failures = Failures(judge, histories, queue.put) if judge else None
-        tail = Tail(database, schedules, histories, queue.put, settings) if database else None
-        audit = Audit(database, client, schedules, cronjobs, settings) if database else None
-        known = histories if database else None
-        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, failures, known)
+        insight = Insight(database, validate, client, schedules, cronjobs, queue.put, settings) if database else None
+        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, insight)
         await sweep.once()
-        if tail is not None:
-            await tail.look()
+        if insight is not None:
+            await insight.begin()
         # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
         workers = [tasks.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
-        background = [tasks.create_task(sweep.for_ever())]
-        if judge is not None:
-            background.append(tasks.create_task(judge.for_ever()))
-        if tail is not None:
-            background.append(tasks.create_task(tail.for_ever()))
-        if audit is not None:
-            background.append(tasks.create_task(audit.for_ever()))
+        background = [tasks.create_task(each) for each in (sweep.for_ever(), *(insight.tasks() if insight else ()))]
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
         await kopf.operator(

@@ -116,7 +116,7 @@ def wanted(
     accepted: Accepted | InvalidValueError,
     settings: Settings,
     *,
-    verdict: Judgement,
+    judged: Judgement,
     live: Object | None,
     suspended: bool,
 ) -> Object | None:
@@ -127,9 +127,9 @@ def wanted(
     """
     if isinstance(accepted, InvalidValueError):
         return None
-    if graph.may_fire(verdict, accepted, live):
+    if graph.may_fire(judged, accepted, live):
         return desired(schedule, accepted, settings, suspended=suspended)
-    waits = verdict.status == "Unknown" and not (suspended or accepted.spec.suspend)
+    waits = judged.status == "Unknown" and not (suspended or accepted.spec.suspend)
     return live if waits else None
 
 

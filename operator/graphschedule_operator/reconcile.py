@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from graphschedule_platform.ledger import Summary
 
     from graphschedule_operator.cache import Cache, Key, Object
-    from graphschedule_operator.history import Histories, Outage
-    from graphschedule_operator.permanent import Failure, Failures
+    from graphschedule_operator.history import Outage
+    from graphschedule_operator.insight import Insight
+    from graphschedule_operator.permanent import Failure
     from graphschedule_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ def now() -> datetime:
 class Reconciler:
     """Brings the cluster to what the schedules ask for, and says so in their status.
 
-    Without `failures` and `histories` there is no database to ask: graphs are not judged, every accepted schedule
-    fires, and what its slots came to is not known.
+    Without `insight` there is no database to ask: graphs are not judged, every accepted schedule fires, and what its
+    slots came to is not known.
     """
 
     def __init__(
@@ -58,8 +59,7 @@ class Reconciler:
         schedules: Cache,
         cronjobs: Cache,
         counted: metrics.Schedules,
-        failures: Failures | None = None,
-        histories: Histories | None = None,
+        insight: Insight | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._kube = client
@@ -67,8 +67,7 @@ class Reconciler:
         self._schedules = schedules
         self._cronjobs = CronJobs(client, cronjobs)
         self._counted = counted
-        self._failures = failures
-        self._histories = histories
+        self._insight = insight
         self._clock = clock
         self._reporter = socket.gethostname()
 
@@ -87,20 +86,20 @@ class Reconciler:
         opinion = self._opinion(key, schedule, verdict)
         if opinion is None:
             return None
-        past = self._histories.of(schedule["metadata"]["uid"]) if self._histories else history.NO_DATABASE
+        past = self._insight.history(schedule) if self._insight else history.NO_DATABASE
         suspension = _suspension(schedule, verdict, opinion, past, self._clock())
-        aim = wanted(
-            *(schedule, verdict, self._settings),
-            verdict=opinion.graph,
-            live=self._cronjobs.own(schedule),
-            suspended=breaker.holds(suspension, self._clock()),
-        )
+        live, suspended = self._cronjobs.own(schedule), breaker.holds(suspension, self._clock())
+        aim = wanted(schedule, verdict, self._settings, judged=opinion.graph, live=live, suspended=suspended)
         try:
             settled = await self._cronjobs.settle(schedule, aim, self._clock())
         except GarbageError:
             return GARBAGE_SECONDS
         facts = Facts(
-            *(schedule, verdict, settled.cronjob, settled.obstacle, self._clock()),
+            schedule=schedule,
+            verdict=verdict,
+            cronjob=settled.cronjob,
+            obstacle=settled.obstacle,
+            now=self._clock(),
             graph=opinion.graph,
             suspension=suspension,
             history=past,
@@ -124,9 +123,7 @@ class Reconciler:
         """Return what is to be thought of the graph; None means that the schedule is put on the queue when it is."""
         if isinstance(verdict, InvalidValueError):
             return Opinion(graph.NOT_READ)
-        if self._failures is None:
-            return Opinion(graph.NO_DATABASE)
-        return self._failures.opinion(key, schedule)
+        return self._insight.opinion(key, schedule) if self._insight else Opinion(graph.NO_DATABASE)
 
     async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> None:
         """Write the status if it differs, then tell what changed."""

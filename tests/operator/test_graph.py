@@ -123,13 +123,13 @@ def test_a_schedule_fires_once_its_graph_was_valid_and_from_then_on(
         AS_IT_IS: there,
         NOTHING: None,
     }
-    found = wanted(schedule, accepted, settings, verdict=verdict, live=there, suspended=suspended)
+    found = wanted(schedule, accepted, settings, judged=verdict, live=there, suspended=suspended)
     assert found == expected[outcome]
 
 
 def test_nothing_is_wanted_of_a_spec_that_cannot_be_used(make_schedule: MakeSchedule, settings: Settings) -> None:
     refused = InvalidValueError("spec.cron", "x", "y")
-    assert wanted(make_schedule(), refused, settings, verdict=VALID, live=None, suspended=False) is None
+    assert wanted(make_schedule(), refused, settings, judged=VALID, live=None, suspended=False) is None
 
 
 # --- what the status says --------------------------------------------------------------------------------------------

@@ -1,0 +1,60 @@
+"""What the platform's database lets the operator know, put together: verdicts on graphs, and what slots came to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphschedule_operator.audit import Audit
+from graphschedule_operator.history import Histories
+from graphschedule_operator.judge import Judge
+from graphschedule_operator.permanent import Failures
+from graphschedule_operator.tail import Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from graphschedule_platform.ledger import Summary
+
+    from graphschedule_operator.cache import Cache, Key, Object
+    from graphschedule_operator.history import Outage
+    from graphschedule_operator.judge import Validate
+    from graphschedule_operator.kube import Kube
+    from graphschedule_operator.permanent import Opinion
+    from graphschedule_operator.platform import Platform
+    from graphschedule_operator.settings import Settings
+
+
+class Insight:
+    """Answers a reconcile from memory; `tasks` keep that up to date and put schedules on the queue."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        validate: Validate,
+        client: Kube,
+        schedules: Cache,
+        cronjobs: Cache,
+        put: Callable[[Key], None],
+        settings: Settings,
+    ) -> None:
+        self._histories = Histories()
+        self._judge = Judge(platform, validate, schedules, put, settings)
+        self._failures = Failures(self._judge, self._histories, put)
+        self._tail = Tail(platform, schedules, self._histories, put, settings)
+        self._audit = Audit(platform, client, schedules, cronjobs, settings)
+
+    def opinion(self, key: Key, schedule: Object) -> Opinion | None:
+        """Return what is to be thought of an accepted schedule's graph; see `Judge.verdict` for None."""
+        return self._failures.opinion(key, schedule)
+
+    def history(self, schedule: Object) -> Summary | Outage:
+        """Return what a schedule's slots came to."""
+        return self._histories.of(schedule["metadata"]["uid"])
+
+    async def begin(self) -> None:
+        """Read the ledger once, so that the first reconciles know it."""
+        await self._tail.look()
+
+    def tasks(self) -> list[Coroutine[None, None, None]]:
+        """Return what is to run until the operator stops."""
+        return [self._judge.for_ever(), self._tail.for_ever(), self._audit.for_ever()]
