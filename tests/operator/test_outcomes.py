@@ -268,3 +268,109 @@ def test_the_breaker_tries_again_after_its_cool_off_and_never_overrules_a_person
         cronjob = world.get("cronjob", "cooling")
         assert cronjob is not None
         assert cronjob["spec"]["suspend"]
+
+
+# --- missed slots ---------------------------------------------------------------------------------------------------
+
+
+def owe(world: World, name: str, minutes: int) -> None:
+    """Have a schedule be active for some minutes already."""
+    since = format_instant(datetime.now(UTC) - timedelta(minutes=minutes))
+    world.patch("graphschedule", name, {"status": {"activeSince": since}}, "--subresource", "status")
+
+
+@contextmanager
+def searching(world: World, platform: Platform) -> Iterator[Operator]:
+    """Run an operator that looks for missed slots all the time, and grants them a minute."""
+    with following(world, platform, missed_seconds="1", grace_seconds="60") as running:
+        yield running
+
+
+def until_missed(world: World, name: str, count: int) -> Object:
+    """Watch a schedule until so many of its slots were missed, and return its status."""
+    status: Object = world.until(
+        "graphschedule", name, lambda obj: obj.get("status", {}).get("counts", {}).get("missed", 0) >= count
+    )["status"]
+    return status
+
+
+def test_slots_are_missed_though_no_job_was_ever_made(world: World, platform: Platform) -> None:
+    with following(world, platform):
+        fires = Fires(world, platform, "unfired", cron="* * * * *")
+        world.until_condition("unfired", "Ready", "Ready")
+    owe(world, "unfired", minutes=10)
+    enqueued = fires.slot(minutes_ago=5)
+    fires.run(enqueued)
+    with searching(world, platform) as running:
+        status = until_missed(world, "unfired", 7)
+        assert status["counts"]["enqueued"] == 1
+        assert condition({"status": status}, "Healthy")["reason"] == "SlotMissed"
+        assert status["lastOutcome"]["reason"] in {"NotStarted", "Coalesced"}
+        assert running.metric('graphschedule_slots_total{reason="NotStarted",state="missed"}') >= 7
+        told = world.until_condition("unfired", "Ready", "SlotMissed")
+        assert "made no Job" in told["message"]
+    assert ("Warning", "SlotMissed") in world.events("unfired")
+    with platform.engine.connect() as connection:
+        rows = ledger.changes_since(connection).rows
+    assert enqueued.fire_time is not None
+    states = {row.fire_time: row.state for row in rows if row.schedule_uid == fires.uid}
+    assert states[enqueued.fire_time] is SlotState.ENQUEUED
+    around = [enqueued.fire_time + timedelta(minutes=minutes) for minutes in (-3, -2, -1, 1, 2)]
+    assert {states[fire_time] for fire_time in around} == {SlotState.MISSED}
+
+
+@on_postgresql
+def test_slots_are_not_missed_while_suspended(world: World, platform: Platform) -> None:
+    with following(world, platform):
+        Fires(world, platform, "rested", cron="* * * * *", suspend=True)
+        world.until_condition("rested", "Ready", "Suspended")
+        Fires(world, platform, "unrested", cron="* * * * *")
+        world.until_condition("unrested", "Ready", "Ready")
+    owe(world, "rested", minutes=10)
+    owe(world, "unrested", minutes=10)
+    world.patch("graphschedule", "rested", {"spec": {"suspend": False}})
+    with searching(world, platform):
+        until_missed(world, "unrested", 8)
+        rested = world.until_condition("rested", "Ready", "Ready")
+        assert rested["status"] == "True"
+        status = world.until("graphschedule", "rested", lambda _: True)["status"]
+        assert status["counts"]["missed"] == 0
+
+
+@on_postgresql
+def test_a_quota_that_forbids_the_job_is_named(world: World, platform: Platform) -> None:
+    world.kubectl("create", "quota", "none", "--hard", "count/jobs.batch=0")
+    with following(world, platform):
+        slot = apply_overdue(world, platform, "forbidden")
+        world.until_event("forbidden", "FailedCreate")
+    owe(world, "forbidden", minutes=10)
+    with searching(world, platform):
+        last = until_missed(world, "forbidden", 1)["lastOutcome"]
+    assert (last["slot"], last["reason"]) == (slot.key, "FailedCreate")
+    assert "exceeded quota" in last["message"]
+
+
+@on_postgresql
+def test_a_job_that_passed_its_deadline_is_named(world: World, platform: Platform) -> None:
+    with following(world, platform):
+        slot = apply_overdue(world, platform, "late")
+        cronjob = world.until("cronjob", "late", lambda cronjob: cronjob["status"].get("active"))
+        job = cronjob["status"]["active"][0]["name"]
+        world.patch("job", job, {"spec": {"activeDeadlineSeconds": 1}})
+        world.until(
+            "job", job, lambda job: any(told["type"] == "Failed" for told in job["status"].get("conditions", ()))
+        )
+    owe(world, "late", minutes=10)
+    with searching(world, platform):
+        last = until_missed(world, "late", 1)["lastOutcome"]
+    assert (last["slot"], last["reason"]) == (slot.key, "DeadlineExceeded")
+
+
+def apply_overdue(world: World, platform: Platform, name: str) -> Slot:
+    """Apply a schedule that fires once an hour, have the CronJob controller find one slot overdue, and return that."""
+    overdue = datetime.now(UTC) - timedelta(minutes=3)
+    fires = Fires(world, platform, name, cron=f"{overdue.minute} * * * *")
+    world.until_condition(name, "Ready", "Ready")
+    before = (overdue - timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:00Z")
+    world.patch("cronjob", name, {"status": {"lastScheduleTime": before}}, "--subresource", "status")
+    return Slot.at(fires.uid, overdue)

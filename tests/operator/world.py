@@ -118,6 +118,14 @@ class World:
                 return
         raise AssertionError(f"of {name} was told: {self.events(name)}")
 
+    def until_event(self, name: str, reason: str) -> None:
+        """Watch until an Event of that reason was told about an object of that name."""
+        for event in self._watch("event", ""):
+            told = event["raw_object"]
+            if (told["regarding"]["name"], told["reason"]) == (name, reason):
+                return
+        raise AssertionError(f"of {name} {reason} was not told")
+
     def versions(self) -> dict[str, str]:
         """Return the resource version of every schedule and CronJob: equal ones mean that nothing was written."""
         return {
