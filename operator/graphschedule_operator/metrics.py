@@ -42,7 +42,6 @@ ENQUEUE_SECONDS = prometheus_client.Histogram(
     "Time from a slot's fire time until its execution was in the queue.",
     buckets=(0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 3600),
 )
-LEDGER_READS = prometheus_client.Counter("graphschedule_operator_ledger_reads", "Reads of the slot ledger.", ["result"])
 
 
 class Schedules:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from graphschedule_platform import ledger
 from graphschedule_platform.ledger import Changes
 
-from graphschedule_operator import metrics
 from graphschedule_operator.cache import Key
 from graphschedule_operator.listener import Listener
 from graphschedule_operator.platform import UnansweredError
@@ -75,7 +74,6 @@ class Tail:
         except UnansweredError as error:
             self._unread(str(error))
             return
-        metrics.LEDGER_READS.labels("answered").inc()
         self._recovered()
         for key in keys:
             self._put(key)
@@ -112,7 +110,6 @@ class Tail:
 
     def _unread(self, why: str) -> None:
         """Note that the ledger could not be read; say so everywhere once it lasts."""
-        metrics.LEDGER_READS.labels("unanswered").inc()
         self._whole = True
         now = self._loop.time()
         if self._unread_since is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import prometheus_client
 from graphschedule.outcomes import Outcome
 from graphschedule.status import ConditionType, Reason
+from graphschedule_operator import metrics
+from graphschedule_operator.status import State
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -41,3 +44,20 @@ def test_exit_codes_document_lists_every_outcome_with_its_code_and_state() -> No
 def test_exit_codes_document_gives_the_range_of_permanent_codes() -> None:
     permanent = [outcome.exit_code for outcome in Outcome if outcome.permanent]
     assert f"Codes {min(permanent)} to {max(permanent)} are permanent" in (DOCS / "exit-codes.md").read_text()
+
+
+def test_metrics_document_lists_every_metric_and_no_other_with_its_type() -> None:
+    families = [*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect()]
+    ours = {
+        (family.name + ("_total" if family.type == "counter" else ""), family.type)
+        for family in families
+        if family.name.startswith("graphschedule_")
+    }
+    assert {(row[0], row[1]) for row in table_rows("metrics.md", "# Metrics of the operator")} == ours
+
+
+def test_metrics_document_lists_every_state_of_a_schedule() -> None:
+    (states,) = [
+        row[3] for row in table_rows("metrics.md", "# Metrics of the operator") if row[0] == "graphschedule_schedules"
+    ]
+    assert sorted(re.findall("`(\\w+)`", states)) == sorted(map(str, State))
