@@ -80,13 +80,7 @@ async def run(settings: Settings) -> None:
         background = [tasks.create_task(each) for each in (sweep.for_ever(), *(insight.tasks() if insight else ()))]
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
-        await kopf.operator(
-            registry=handlers.registry(schedules, cronjobs, queue.put, sweep.soon),
-            settings=handlers.kopf_settings(settings),
-            standalone=True,
-            clusterwide=not settings.namespaces,
-            namespaces=settings.namespaces,
-        )
+        await handlers.watch(handlers.registry(schedules, cronjobs, queue.put, sweep.soon), settings)
         health.phase = Phase.STOPPING
         for task in background:
             task.cancel()

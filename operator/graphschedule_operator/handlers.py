@@ -6,6 +6,8 @@ schedule").
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import kopf
@@ -20,9 +22,34 @@ if TYPE_CHECKING:
     from graphschedule_operator.cache import Cache, Key
     from graphschedule_operator.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 5.0
 BATCH = ("batch", "v1", "cronjobs")
 API_BACKOFFS = (1, 2, 5, 10, *([30] * 20))
 """Seconds between kopf's attempts to reach the API server: ten minutes in all before it gives up and we restart."""
+
+
+async def watch(handlers: kopf.OperatorRegistry, settings: Settings) -> None:
+    """Run kopf until the process is told to stop.
+
+    kopf ends for good when a watch or a list fails otherwise than it knows: it is begun anew, and sweeps go on
+    meanwhile.
+    """
+    while True:
+        try:
+            await kopf.operator(
+                registry=handlers,
+                settings=kopf_settings(settings),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+            )
+        except Exception:
+            logger.exception("watching failed and is begun anew")
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            return
 
 
 class NoDiffBase(kopf.DiffBaseStorage):

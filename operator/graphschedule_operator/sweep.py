@@ -63,19 +63,15 @@ class Sweep:
     async def _try(self) -> bool:
         try:
             with metrics.SWEEP_SECONDS.time():
-                found = await self._compare(kube.SCHEDULES, self._schedules, "")
-                found |= await self._compare(kube.CRONJOBS, self._cronjobs, CRONJOB_SELECTOR)
+                await self._compare(kube.SCHEDULES, self._schedules, "")
+                await self._compare(kube.CRONJOBS, self._cronjobs, CRONJOB_SELECTOR)
         except kube.ApiError as error:
             logger.warning("could not list, will try again: %s", error)
             return False
-        metrics.SWEEP_DIFFERENCES.inc(len(found))
-        for key in found:
-            self._queue.put(key)
         return True
 
-    async def _compare(self, resource: kube.Resource, cache: Cache, selector: str) -> Set[Key]:
-        """Take a complete list into the cache and return the schedules that it was news for."""
-        found: set[Key] = set()
+    async def _compare(self, resource: kube.Resource, cache: Cache, selector: str) -> None:
+        """Take a complete list into the cache."""
         listed: set[Key] = set()
         versions: list[int] = []
         for namespace in self._namespaces:
@@ -83,5 +79,11 @@ class Sweep:
                 versions.append(version)
                 for item in page:
                     listed.add(key_of(item))
-                    found |= cache.put(item)
-        return found | cache.prune(listed, min(versions))
+                    self._look_at(cache.put(item))
+        self._look_at(cache.prune(listed, min(versions)))
+
+    def _look_at(self, concerned: Set[Key]) -> None:
+        """Queue schedules at once: if the list breaks off, the cache has this news already and tells it no more."""
+        metrics.SWEEP_DIFFERENCES.inc(len(concerned))
+        for key in concerned:
+            self._queue.put(key)

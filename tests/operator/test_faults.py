@@ -94,6 +94,19 @@ def test_a_watch_that_falls_silent_is_opened_anew(world: World, proxy: ApiProxy)
     assert_true(world, ["early", "late"])
 
 
+def test_a_watch_that_fails_in_a_way_of_its_own_is_begun_anew(world: World, proxy: ApiProxy) -> None:
+    with operator(world, proxy.kubeconfig) as running:
+        world.apply("early")
+        world.until_condition("early", "Ready", "Ready")
+        proxy.until(watching(2))
+        with proxy.gap(status=500):
+            world.apply("early", cron="1 1 1 1 *")
+            world.apply("late")
+        until_ready(world, ["early", "late"])
+        assert running.process.poll() is None
+    assert_true(world, ["early", "late"])
+
+
 # --- refusals and losses --------------------------------------------------------------------------------------------
 
 

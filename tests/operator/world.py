@@ -238,7 +238,7 @@ class Operator:
 
 
 @contextmanager
-def operator(world: World, kubeconfig: Path | None = None, **settings: str) -> Iterator[Operator]:
+def operator(world: World, kubeconfig: Path | None = None, /, **settings: str) -> Iterator[Operator]:
     """Run the operator for the world's namespace, ready at the start of the block and gone after it.
 
     It reaches the API server by a kubeconfig, by the cluster's own if none is given.

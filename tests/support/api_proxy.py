@@ -23,17 +23,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 60.0
 NOT_PASSED_ON = {hdrs.HOST, hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING, hdrs.AUTHORIZATION}
-EXPIRED = {
-    "type": "ERROR",
-    "object": {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "status": "Failure",
-        "message": "too old resource version",
-        "reason": "Expired",
-        "code": 410,
-    },
-}
+EXPIRED = 410
 
 
 class Request(NamedTuple):
@@ -85,7 +75,7 @@ class ApiProxy:
         self._faults: list[Fault] = []
         self._news = threading.Condition()
         self._watches: set[Watch] = set()
-        self._expired: set[str] = set()
+        self._failed: set[str] = set()
         self._open = asyncio.Event()
         self._open.set()
         self.kubeconfig = folder / "proxy.kubeconfig"
@@ -104,8 +94,9 @@ class ApiProxy:
         self._loop.call_soon_threadsafe(self._mute)
 
     @contextmanager
-    def gap(self) -> Iterator[None]:
-        """Cut all watches, allow new ones only after the block, and let the first of each kind be out of date (410)."""
+    def gap(self, status: int = EXPIRED) -> Iterator[None]:
+        """Cut all watches, allow new ones only after the block, and have the first of each kind tell an error."""
+        self._error = status
         self._loop.call_soon_threadsafe(self._cut)
         yield
         self._loop.call_soon_threadsafe(self._open.set)
@@ -146,7 +137,7 @@ class ApiProxy:
     def _cut(self) -> None:
         self._open.clear()
         for watch in self._watches:
-            self._expired.add(watch.request.path)
+            self._failed.add(watch.request.path)
             _drop(watch.request)
 
     async def _serve(self, begun: threading.Event) -> None:
@@ -194,9 +185,12 @@ class ApiProxy:
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         await self._open.wait()
-        if request.path in self._expired:
-            self._expired.discard(request.path)
-            return web.Response(text=json.dumps(EXPIRED) + "\n", content_type="application/json")
+        if request.path in self._failed:
+            self._failed.discard(request.path)
+            return web.Response(
+                text=json.dumps({"type": "ERROR", "object": _status(self._error)}) + "\n",
+                content_type="application/json",
+            )
         watch = Watch(request)
         self._watches.add(watch)
         try:
@@ -236,10 +230,13 @@ def _passed_on(headers: Any) -> dict[str, str]:  # noqa: ANN401 (of a request or
     return {name: value for name, value in headers.items() if name not in NOT_PASSED_ON}
 
 
+def _status(code: int) -> dict[str, Any]:
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "on purpose"}
+
+
 def _refusal(status: int, retry_after: int | None) -> web.Response:
-    said = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "message": "on purpose"}
     headers = None if retry_after is None else {hdrs.RETRY_AFTER: str(retry_after)}
-    return web.json_response(said, status=status, headers=headers)
+    return web.json_response(_status(status), status=status, headers=headers)
 
 
 def _drop(request: web.Request) -> None:
