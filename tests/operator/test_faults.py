@@ -64,24 +64,6 @@ def until_ready(world: World, names: Sequence[str]) -> None:
 # --- watches --------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_deleted_while_watches_were_down_and_expired_is_found(world: World, proxy: ApiProxy) -> None:
-    names = ["deleted", "bereft", "edited", "untouched"]
-    with operator(world, proxy.kubeconfig) as running:
-        proxy.until(watching(2))
-        create(world, names)
-        until_ready(world, names)
-        with proxy.gap():
-            world.kubectl("delete", "graphschedule", "deleted")
-            world.until_gone("cronjob", "deleted")
-            world.kubectl("delete", "cronjob", "bereft")
-            world.apply("edited", cron="1 1 1 1 *")
-        world.until("cronjob", "bereft", lambda _: True)
-        world.until("cronjob", "edited", lambda cronjob: cronjob["spec"]["schedule"] == "1 1 1 1 *")
-        until_ready(world, names[1:])
-        running.until_metric('graphschedule_schedules{state="active"}', 3)
-    assert_true(world, names[1:])
-
-
 def test_a_watch_that_falls_silent_is_opened_anew(world: World, proxy: ApiProxy) -> None:
     with operator(world, proxy.kubeconfig, silence_seconds="3"):
         world.apply("early")
@@ -235,3 +217,24 @@ def test_an_operator_killed_again_and_again_amid_hundreds_of_schedules_converges
     assert set(told.values()) == {1}
     # A kill between a status and its Event loses the Event; no more than were in hand.
     assert len(told) >= len(names) - 16 * len(moments)
+
+
+# --- deletion: last, for the garbage collector looks for new kinds only every 30 seconds ------------------------------
+
+
+def test_what_was_deleted_while_watches_were_down_and_expired_is_found(world: World, proxy: ApiProxy) -> None:
+    names = ["deleted", "bereft", "edited", "untouched"]
+    with operator(world, proxy.kubeconfig) as running:
+        proxy.until(watching(2))
+        create(world, names)
+        until_ready(world, names)
+        with proxy.gap():
+            world.kubectl("delete", "graphschedule", "deleted")
+            world.until_gone("cronjob", "deleted")
+            world.kubectl("delete", "cronjob", "bereft")
+            world.apply("edited", cron="1 1 1 1 *")
+        world.until("cronjob", "bereft", lambda _: True)
+        world.until("cronjob", "edited", lambda cronjob: cronjob["spec"]["schedule"] == "1 1 1 1 *")
+        until_ready(world, names[1:])
+        running.until_metric('graphschedule_schedules{state="active"}', 3)
+    assert_true(world, names[1:])
