@@ -64,7 +64,7 @@ def outcomes(schedule: Object, current: GraphScheduleStatus) -> Iterator[Event]:
     missed = current.counts.missed if current.counts else 0
     others = missed - (told.get("counts") or {}).get("missed", 0) - newest_missed
     if others > 0:
-        yield Event("Warning", Reason.SLOT_MISSED, f"{others} slots before the newest were missed")
+        yield Event("Warning", Reason.SLOT_MISSED, f"missed slots before the newest: {others}")
 
 
 def manifest(schedule: Object, event: Event, reporter: str, now: datetime) -> Object:
