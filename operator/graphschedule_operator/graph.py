@@ -73,10 +73,13 @@ def may_fire(graph: Judgement, accepted: Accepted, cronjob: Object | None) -> bo
     That a CronJob runs exactly this already is how we know that it was valid once. When it stops being valid it goes
     on: its slots fail, and `spec.onPermanentFailure` decides.
     """
-    return graph.status == "True" or graph == NO_DATABASE or (cronjob is not None and _runs(cronjob, accepted))
+    return graph.status == "True" or graph == NO_DATABASE or runs(cronjob, accepted)
 
 
-def _runs(cronjob: Object, accepted: Accepted) -> bool:
+def runs(cronjob: Object | None, accepted: Accepted) -> bool:
+    """Tell whether a CronJob's runs are given what the spec asks for now."""
+    if cronjob is None:
+        return False
     template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
     annotations = template.get("metadata", {}).get("annotations", {})
     return bool(annotations.get(labels.RUN_ANNOTATION) == accepted.payload)

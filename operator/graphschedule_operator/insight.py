@@ -43,9 +43,9 @@ class Insight:
         self._tail = Tail(platform, schedules, self._histories, put, settings)
         self._audit = Audit(platform, client, schedules, cronjobs, settings)
 
-    def opinion(self, key: Key, schedule: Object) -> Opinion | None:
-        """Return what is to be thought of an accepted schedule's graph; see `Judge.verdict` for None."""
-        return self._failures.opinion(key, schedule)
+    def opinion(self, key: Key, schedule: Object, *, runs: bool) -> Opinion | None:
+        """Return what is to be thought of an accepted schedule's graph; see `Failures.opinion`."""
+        return self._failures.opinion(key, schedule, runs=runs)
 
     def history(self, schedule: Object) -> Summary | Outage:
         """Return what a schedule's slots came to."""

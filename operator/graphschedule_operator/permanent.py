@@ -122,11 +122,14 @@ class Failures:
         self._put = put
         self._gone: dict[tuple[str, str], Failure] = {}
 
-    def opinion(self, key: Key, schedule: Object) -> Opinion | None:
-        """Return what is to be thought of an accepted schedule's graph; see `Judge.verdict` for None."""
+    def opinion(self, key: Key, schedule: Object, *, runs: bool) -> Opinion | None:
+        """Return what is to be thought of an accepted schedule's graph; see `Judge.verdict` for None.
+
+        `runs`: its CronJob runs what it asks for now. If not, failures are those of an earlier spec, and cost nothing.
+        """
         known = self._judge.verdict(key, schedule)
-        if known is None:
-            return None
+        if known is None or not runs:
+            return None if known is None else Opinion(known.verdict)
         own = failure_of(self._histories.of(schedule["metadata"]["uid"]))
         if own is not None and counts(own, known):
             self._take(key, own, known)

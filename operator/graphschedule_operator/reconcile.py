@@ -16,7 +16,7 @@ from graphschedule_operator import breaker, events, graph, history, kube, metric
 from graphschedule_operator.cronjob import CronJobs, GarbageError
 from graphschedule_operator.desired import Accepted, accept, wanted
 from graphschedule_operator.permanent import Opinion
-from graphschedule_operator.status import Facts, Obstacle, differences, state_of, status
+from graphschedule_operator.status import Facts, Obstacle, differences, is_only_a_fire, state_of, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ GARBAGE_SECONDS = 1.0
 CONFLICT_SECONDS = 30.0
 """When to look again at a name that a stranger's CronJob has: strangers' are not watched."""
 AFTER_FIRE_SECONDS = 30.0
-"""How long after a fire to refresh the next fire times, if the CronJob has not told of it first."""
+"""How long after a fire to refresh the next fire times, if neither the CronJob nor the ledger has told of it first."""
 
 
 def now() -> datetime:
@@ -83,12 +83,13 @@ class Reconciler:
             self._counted.forget(key)
             return None
         verdict = self._accept(schedule)
-        opinion = self._opinion(key, schedule, verdict)
+        live = self._cronjobs.own(schedule)
+        opinion = self._opinion(key, schedule, verdict, live)
         if opinion is None:
             return None
         past = self._insight.history(schedule) if self._insight else history.NO_DATABASE
         suspension = _suspension(schedule, verdict, opinion, past, self._clock())
-        live, suspended = self._cronjobs.own(schedule), breaker.holds(suspension, self._clock())
+        suspended = breaker.holds(suspension, self._clock())
         aim = wanted(schedule, verdict, self._settings, judged=opinion.graph, live=live, suspended=suspended)
         try:
             settled = await self._cronjobs.settle(schedule, aim, self._clock())
@@ -106,12 +107,12 @@ class Reconciler:
         )
         current = status(facts)
         self._counted.set(key, state_of(current))
-        await self._report(key, schedule, current)
+        told = await self._report(key, schedule, current)
         if settled.error is not None:
             raise settled.error
         if (cause := permanent.condemning(schedule, opinion)) is not None:
             await self._delete(key, schedule, cause)
-        return self._next_look(current, settled.obstacle)
+        return self._next_look(current, settled.obstacle) if told else AFTER_FIRE_SECONDS
 
     def _accept(self, schedule: Object) -> Accepted | InvalidValueError:
         try:
@@ -119,21 +120,32 @@ class Reconciler:
         except InvalidValueError as error:
             return error
 
-    def _opinion(self, key: Key, schedule: Object, verdict: Accepted | InvalidValueError) -> Opinion | None:
+    def _opinion(
+        self, key: Key, schedule: Object, verdict: Accepted | InvalidValueError, live: Object | None
+    ) -> Opinion | None:
         """Return what is to be thought of the graph; None means that the schedule is put on the queue when it is."""
         if isinstance(verdict, InvalidValueError):
             return Opinion(graph.NOT_READ)
-        return self._insight.opinion(key, schedule) if self._insight else Opinion(graph.NO_DATABASE)
+        if self._insight is None:
+            return Opinion(graph.NO_DATABASE)
+        return self._insight.opinion(key, schedule, runs=graph.runs(live, verdict))
 
-    async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> None:
-        """Write the status if it differs, then tell what changed."""
+    async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> bool:
+        """Write the status if it differs, then tell what changed; return whether the status is told by now.
+
+        A slot that was just fired is told together with what it comes to, which is known soon: so each slot costs one
+        write.
+        """
         changes = differences(schedule, current)
         if not changes:
-            return
+            return True
+        if self._insight and is_only_a_fire(schedule, changes, self._clock(), AFTER_FIRE_SECONDS):
+            return False
         change = {"metadata": {"uid": schedule["metadata"]["uid"]}, "status": changes}
         self._schedules.put(await self._kube.merge(kube.SCHEDULES, key, change, "status"))
         for event in chain(events.outcomes(schedule, current), events.transitions(schedule, current)):
             await self._tell(schedule, event)
+        return True
 
     async def _delete(self, key: Key, schedule: Object, cause: Failure) -> None:
         """Delete a schedule, unless somebody was quicker."""

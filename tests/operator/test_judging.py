@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -57,7 +58,7 @@ def new_graph(engine: Engine) -> builders.Graph:
 
 def of(graph: builders.Graph, **spec: object) -> dict[str, Any]:
     """Return the spec of a schedule of a graph."""
-    return {"graph": {"id": graph.id}, "userId": graph.user_id, **spec}
+    return {"graph": {"id": graph.id, "version": graph.version}, "userId": graph.user_id, **spec}
 
 
 def take_out_of_library(engine: Engine, graph: builders.Graph) -> None:
@@ -264,7 +265,7 @@ def test_an_invalid_graph_costs_only_the_schedule_that_failed(
         assert not is_suspended(world, "sibling")
 
 
-def test_a_graph_that_is_back_before_anybody_acts_costs_nothing(
+def test_a_graph_that_is_back_before_anybody_acts_costs_nothing_nor_does_a_later_edit_that_is_invalid(
     world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
 ) -> None:
     with watchful_operator(world, platform_url) as running:
@@ -278,6 +279,11 @@ def test_a_graph_that_is_back_before_anybody_acts_costs_nothing(
             assert running.process.poll() is None
         world.until_condition("lucky", "Scheduled", "CronJobApplied")
         assert not is_suspended(world, "lucky")
+        world.apply("lucky", **of(replace(graph, version=99), onPermanentFailure="Delete"))
+        world.until_condition("lucky", "GraphValid", "GraphNotFound")
+        world.until_condition("lucky", "Scheduled", "NotAccepted")
+        world.apply("lucky", **of(graph, onPermanentFailure="Delete"))
+        world.until_condition("lucky", "Scheduled", "CronJobApplied")
 
 
 def test_a_deletion_that_is_refused_leaves_the_schedule_suspended_and_stops_no_other(
