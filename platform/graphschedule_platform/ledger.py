@@ -345,6 +345,8 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
         query = select(*_STANDING).where(_c.id.in_(batch)).order_by(_c.id).with_for_update()
         claims |= {row.id: _claim_of(row) for row in connection.execute(query)}
     open_again = {id_: rows[id_] for id_, claim in claims.items() if claim.kind is not ClaimKind.SETTLED}
+    if not open_again:
+        return claims
     new = _insert(connection, open_again)
     told = new.excluded
     connection.execute(
