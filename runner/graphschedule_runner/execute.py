@@ -47,10 +47,10 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     enqueuer = Enqueuer(engine, assembly.judge(settings), delivery, stopping=stopping.is_set)
     try:
         (result,) = enqueuer.enqueue_many([fire])
+        _report(result, time.monotonic() - began, options.termination_log)
     finally:
         delivery.close()
         engine.dispose()
-    _report(result, time.monotonic() - began, options.termination_log)
     return result.outcome.exit_code
 
 
