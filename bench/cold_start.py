@@ -55,6 +55,8 @@ def main() -> int:
         f"cold start, exec to queued, median of {runs}: runner {ours * 1e3:.0f} ms, bare psycopg + pika "
         f"{baseline * 1e3:.0f} ms: ratio {ratio:.2f} (bar {BAR})"
     )
+    quickest = [min(times) for times in zip(*pairs, strict=True)]
+    print(f"  quickest: bare {quickest[0] * 1e3:.0f} ms, runner {quickest[1] * 1e3:.0f} ms")
     print("  inside: " + ", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in stages.items()))
     print("  imports: " + ", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in imports))
     return int(ratio > BAR)
