@@ -169,7 +169,7 @@ def _pay(connection: Connection, user_id: str, step: str, now: datetime) -> None
         .values(user_id=user_id, balance=REWARD, updated_at=now)
         .on_conflict_do_update(
             index_elements=[user_balance.c.user_id],
-            set_={"balance": user_balance.c.balance + REWARD, "updatedAt": now},
+            set_={user_balance.c.balance: user_balance.c.balance + REWARD, user_balance.c.updated_at: now},
         )
         .returning(user_balance.c.balance)
     ).scalar_one()
