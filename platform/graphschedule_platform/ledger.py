@@ -39,7 +39,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphschedule.outcomes import Outcome, SlotState
 from graphschedule.slots import Slot
@@ -129,8 +129,7 @@ _BATCH = 10_000
 """Ids per statement: SQLite takes 32,766 parameters in one, PostgreSQL 65,535."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A slot, and whose it is. `graph_version` is None while it is not resolved."""
 
     slot: Slot
@@ -165,8 +164,7 @@ class ClaimKind(Enum):
     """The slot is enqueued or skipped: there is nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a claim came to, the slot's state after it, and how many attempts were made so far, this one included."""
 
     kind: ClaimKind
@@ -174,8 +172,7 @@ class Claim:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
+class SlotRow(NamedTuple):
     """A row of the ledger."""
 
     id: str
@@ -206,8 +203,7 @@ class SlotRow:
         return Entry(slot, self.namespace, self.schedule_name, self.user_id, self.graph_id, self.graph_version)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """The rows that changed, oldest change first, and the revision to ask from next time."""
 
     rows: tuple[SlotRow, ...]

@@ -7,8 +7,7 @@ they are filled where they exist. A newest migration we do not know is worth a w
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
@@ -62,8 +61,7 @@ _log = logging.getLogger(__name__)
 _known: WeakKeyDictionary[Engine, PlatformSchema] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformSchema:
+class PlatformSchema(NamedTuple):
     """What there is beyond the minimum.
 
     The two tables have exactly the columns we know of that the database has: those of v0.6.59 and, on newer releases,
