@@ -40,8 +40,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enqueue the slot, report what became of it, and return the outcome's exit code."""
     began = time.monotonic()
     fire = _fire(options)
+    delivery = assembly.delivery(settings)
     engine = assembly.engine(settings)
-    delivery = assembly.delivery(settings, engine)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     enqueuer = Enqueuer(engine, assembly.judge(settings), delivery, stopping=stopping.is_set)

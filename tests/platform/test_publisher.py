@@ -124,3 +124,25 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> 
         BrokerAddress.from_url(url)
     assert "RABBITMQ_URL" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_connection_opened_ahead_is_the_one_that_publishes(broker: Service) -> None:
+    publisher = Publisher(BrokerAddress.from_url(broker.url))
+    publisher.connect_ahead()
+    assert publisher.publish_many([b"run"]) == [None]
+    publisher.close()
+
+
+def test_a_connection_opened_ahead_fails_where_it_is_needed() -> None:
+    publisher = Publisher(BrokerAddress.from_url("amqp://user:secret@127.0.0.1:1/"))
+    publisher.connect_ahead()
+    with pytest.raises(BrokerUnavailableError, match="cannot be reached"):
+        publisher.connect()
+
+
+def test_a_connection_opened_ahead_and_never_needed_is_closed(broker: Service) -> None:
+    publisher = Publisher(BrokerAddress.from_url(broker.url))
+    publisher.connect_ahead()
+    publisher.close()
+    assert publisher.publish_many([b"run"]) == [None]
+    publisher.close()
