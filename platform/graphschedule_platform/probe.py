@@ -87,19 +87,25 @@ def probe(connection: Connection) -> PlatformSchema:
     return _known[engine]
 
 
-def missing_columns(columns: AbstractSet[tuple[str, str]]) -> list[str]:
-    """Return the demanded columns that are not among (table, column) pairs, as `Table.column` in order."""
-    demanded = ((table, column) for table, names in REQUIRED.items() for column in names.split())
-    return [f"{table}.{column}" for table, column in demanded if (table, column) not in columns]
+def missing(columns: AbstractSet[tuple[str, str]]) -> list[str]:
+    """Return what is demanded and not among (table, column) pairs: a whole `Table`, or a `Table.column`, in order."""
+    tables_there = {table for table, _ in columns}
+    lacking: list[str] = []
+    for table, names in REQUIRED.items():
+        if table in tables_there:
+            lacking += [f"{table}.{column}" for column in names.split() if (table, column) not in columns]
+        else:
+            lacking.append(table)
+    return lacking
 
 
 def _read(connection: Connection) -> PlatformSchema:
     columns = _columns(connection)
-    missing = missing_columns(columns)
-    if missing:
+    lacking = missing(columns)
+    if lacking:
         raise PlatformUnsupportedError(
             f"the database has no platform schema that this version can work with: {_place(connection)} lacks "
-            f"{', '.join(missing)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
+            f"{', '.join(lacking)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
             f"schema (?schema=...)"
         )
     ours = {column.name for column in ledger.slot_table.columns}
