@@ -1,11 +1,11 @@
-"""`make bench`: every benchmark, one after the other. Each prints its ratio against a baseline of the same run."""
+"""`make bench`: every benchmark, one after the other. `docs/benchmarks.md` says what each measures."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-BENCHES = ("cold_start", "enqueue", "reconcile")
+BENCHES = ("cold_start", "enqueue", "reconcile", "kill")
 
 
 def main() -> int:

@@ -46,4 +46,5 @@ channel.basic_publish(
     pika.BasicProperties(delivery_mode=2),
     mandatory=True,
 )
+print(f"queued {execution_id}")
 broker.close()

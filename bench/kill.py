@@ -1,4 +1,4 @@
-"""Runners killed at every step, thousands of times: `python -m bench.kill [--count N]` prints what came of it."""
+"""Runners killed at every step, over and over: `python -m bench.kill [--count N]` prints what came of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.servers import platform
 def main() -> int:
     """Kill on real servers; return 1 if anything is lost or doubled."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=1000, help="slots; each sees one kill or more")
+    parser.add_argument("--count", type=int, default=500, help="slots; each sees one kill or more")
     count: int = parser.parse_args().count
     with platform("kill") as made, tempfile.TemporaryDirectory() as folder:
         payload = Path(folder) / "run.json"

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule.outcomes import Outcome, SlotState
 from sqlalchemy import insert, or_, tuple_, update
@@ -32,8 +31,7 @@ Judge = Callable[["Connection", Sequence[ExecutionRequest]], Sequence[Verdict]]
 """`graphschedule_platform.validate.validate_many` with everything but the requests filled in."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
+class _Accepted(NamedTuple):
     """A fire that the platform would run, and what the executor is told of its user and graph."""
 
     fire: Fire
@@ -47,8 +45,7 @@ class _Accepted:
         return self.fire.entry(self.verdict.graph_version, message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
+class _Refused(NamedTuple):
     """A fire that the platform would not run."""
 
     fire: Fire

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphschedule.errors import InvalidValueError
 
@@ -48,8 +47,7 @@ class BlockKind(StrEnum):
         return cls.STANDARD
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
+class CatalogueEntry(NamedTuple):
     """One block: its class name, its kind and whether graphs may use it."""
 
     name: str

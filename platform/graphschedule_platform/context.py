@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select, tuple_
 
@@ -23,8 +22,7 @@ NO_TIME_ZONE = "not-set"
 """What `User.timezone` holds until the user chooses one."""
 
 
-@dataclass(frozen=True, slots=True)
-class SafeModes:
+class SafeModes(NamedTuple):
     """Which blocks wait for a person: the platform's defaults, unless the library entry says otherwise."""
 
     human_in_the_loop: bool = True
@@ -45,8 +43,7 @@ class SafeModes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryFacts:
+class LibraryFacts(NamedTuple):
     """What a library entry says of its runs; only newer releases know an organization and a team (C §1.4)."""
 
     safe_modes: SafeModes = SafeModes()
@@ -54,8 +51,7 @@ class LibraryFacts:
     team_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(NamedTuple):
     """What the executor is told about the user and the graph's library entry."""
 
     user_timezone: str

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from graphschedule_platform.catalogue import BlockKind
@@ -18,8 +18,7 @@ JsonValue = Any
 JsonObject = Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialField:
+class CredentialField(NamedTuple):
     """A field that takes credentials (C §2.11).
 
     `providers` and `types` are what it accepts. `discriminator` names another field whose value narrows the
@@ -29,8 +28,8 @@ class CredentialField:
     name: str
     providers: tuple[str, ...]
     types: frozenset[str]
-    discriminator: str | None = None
-    mapping: Mapping[str, str] = field(default_factory=dict)
+    discriminator: str | None
+    mapping: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,7 @@ def _object_schema(text: str) -> JsonObject:
     return document
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block as the platform registers it: stored schemas with the catalogue's kind."""
 
     id: str
@@ -137,18 +135,16 @@ class Block:
     output_fields: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A node of a graph; `constants` is its `constantInput` in the key order of jsonb (C §2.12)."""
 
     id: str
     block_id: str
-    constants: JsonObject = field(default_factory=dict)
+    constants: JsonObject
     credentials_optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A link from a source node's output pin to a sink node's input pin."""
 
     source_id: str
@@ -182,16 +178,14 @@ class Graph:
         return (self, *self.sub_graphs)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """What ties a user to a graph: versions of it in the user's library, and versions published to all (C §2.1)."""
 
     library_versions: frozenset[int] = frozenset()
     published_versions: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCredential:
+class StoredCredential(NamedTuple):
     """The part of a stored credential that a reference to it must match."""
 
     id: str

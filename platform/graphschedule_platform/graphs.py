@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sqlalchemy import false, select, tuple_, union
 
@@ -50,8 +49,7 @@ _CHUNK = 500
 """Values in one IN list: within every database's limit of parameters, and quick to plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(NamedTuple):
     """A graph version that exists, and whose it is."""
 
     id: str
@@ -59,8 +57,7 @@ class Heading:
     owner_id: str
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):
     """The graphs that some requests name, and what ties users to them."""
 
     headings: Mapping[str, Mapping[int, Heading]]

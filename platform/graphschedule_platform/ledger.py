@@ -40,7 +40,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphschedule.outcomes import Outcome, SlotState
 from graphschedule.slots import Slot
@@ -134,8 +134,7 @@ _BATCH = 10_000
 """Ids per statement: SQLite takes 32,766 parameters in one, PostgreSQL 65,535."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A slot, and whose it is. `graph_version` is None while it is not resolved."""
 
     slot: Slot
@@ -170,8 +169,7 @@ class ClaimKind(Enum):
     """The slot is enqueued or skipped: there is nothing to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a claim came to, the slot's state after it, and how many attempts were made so far, this one included."""
 
     kind: ClaimKind
@@ -179,8 +177,7 @@ class Claim:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRow:
+class SlotRow(NamedTuple):
     """A row of the ledger."""
 
     id: str
@@ -216,8 +213,7 @@ class SlotRow:
         return Entry(slot, self.namespace, self.schedule_name, self.user_id, self.graph_id, self.graph_version)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """The rows that changed, oldest change first, and the revision to ask from next time."""
 
     rows: tuple[SlotRow, ...]
@@ -439,6 +435,8 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
         query = select(*_STANDING).where(_c.id.in_(batch)).order_by(_c.id).with_for_update()
         claims |= {row.id: _claim_of(row) for row in connection.execute(query)}
     open_again = {id_: rows[id_] for id_, claim in claims.items() if claim.kind is not ClaimKind.SETTLED}
+    if not open_again:
+        return claims
     new = _insert(connection, open_again)
     told = new.excluded
     connection.execute(

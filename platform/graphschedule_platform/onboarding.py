@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select, update
@@ -29,8 +28,7 @@ REWARD = 100
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a user has come."""
 
     runs: int = 0
@@ -43,8 +41,7 @@ class Progress:
 
 def advance(progress: Progress, runs: int, now: datetime, zone: ZoneInfo) -> Progress:
     """Return the progress after some more runs at one instant, with the milestones that this reaches."""
-    moved = replace(
-        progress,
+    moved = progress._replace(
         runs=progress.runs + runs,
         days=_days(progress, now.astimezone(zone).date(), zone),
         last_run=now,
@@ -52,7 +49,7 @@ def advance(progress: Progress, runs: int, now: datetime, zone: ZoneInfo) -> Pro
     milestones = {"RUN_AGENTS_100": moved.runs >= 100, "RUN_3_DAYS": moved.days >= 3, "RUN_14_DAYS": moved.days >= 14}
     new = tuple(step for step, reached in milestones.items() if reached and step not in progress.completed)
     unrewarded = tuple(step for step in new if step not in progress.rewarded)
-    return replace(moved, completed=progress.completed + new, rewarded=progress.rewarded + unrewarded)
+    return moved._replace(completed=progress.completed + new, rewarded=progress.rewarded + unrewarded)
 
 
 def _days(progress: Progress, today: date, zone: ZoneInfo) -> int:
@@ -169,7 +166,7 @@ def _pay(connection: Connection, user_id: str, step: str, now: datetime) -> None
         .values(user_id=user_id, balance=REWARD, updated_at=now)
         .on_conflict_do_update(
             index_elements=[user_balance.c.user_id],
-            set_={"balance": user_balance.c.balance + REWARD, "updatedAt": now},
+            set_={user_balance.c.balance: user_balance.c.balance + REWARD, user_balance.c.updated_at: now},
         )
         .returning(user_balance.c.balance)
     ).scalar_one()

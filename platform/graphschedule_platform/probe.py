@@ -7,8 +7,7 @@ they are filled where they exist. A newest migration we do not know is worth a w
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
@@ -41,9 +40,6 @@ REQUIRED: dict[str, str] = {
 }
 """What adding an execution reads and writes (C §2.1-2.7), by table. Onboarding is not here: it may fail (C §7)."""
 
-_COLUMNS_SHOWN = 5
-"""Missing columns named in an error: a database that is empty lacks them all."""
-
 _MIGRATIONS = "_prisma_migrations"
 _LEDGER = ledger.slot_table.name
 
@@ -65,8 +61,7 @@ _log = logging.getLogger(__name__)
 _known: WeakKeyDictionary[Engine, PlatformSchema] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformSchema:
+class PlatformSchema(NamedTuple):
     """What there is beyond the minimum.
 
     The two tables have exactly the columns we know of that the database has: those of v0.6.59 and, on newer releases,
@@ -92,19 +87,25 @@ def probe(connection: Connection) -> PlatformSchema:
     return _known[engine]
 
 
-def missing_columns(columns: AbstractSet[tuple[str, str]]) -> list[str]:
-    """Return the demanded columns that are not among (table, column) pairs, as `Table.column` in order."""
-    demanded = ((table, column) for table, names in REQUIRED.items() for column in names.split())
-    return [f"{table}.{column}" for table, column in demanded if (table, column) not in columns]
+def missing(columns: AbstractSet[tuple[str, str]]) -> list[str]:
+    """Return what is demanded and not among (table, column) pairs: a whole `Table`, or a `Table.column`, in order."""
+    tables_there = {table for table, _ in columns}
+    lacking: list[str] = []
+    for table, names in REQUIRED.items():
+        if table in tables_there:
+            lacking += [f"{table}.{column}" for column in names.split() if (table, column) not in columns]
+        else:
+            lacking.append(table)
+    return lacking
 
 
 def _read(connection: Connection) -> PlatformSchema:
     columns = _columns(connection)
-    missing = missing_columns(columns)
-    if missing:
+    lacking = missing(columns)
+    if lacking:
         raise PlatformUnsupportedError(
             f"the database has no platform schema that this version can work with: {_place(connection)} lacks "
-            f"{_some(missing)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
+            f"{', '.join(lacking)}; the platform must be of release v0.6.46 or newer, and DATABASE_URL must name its "
             f"schema (?schema=...)"
         )
     ours = {column.name for column in ledger.slot_table.columns}
@@ -117,11 +118,6 @@ def _read(connection: Connection) -> PlatformSchema:
         agent_graph_execution=_with_later_columns(tables.agent_graph_execution, columns),
         library_agent=_with_later_columns(tables.library_agent, columns),
     )
-
-
-def _some(missing: list[str]) -> str:
-    more = len(missing) - _COLUMNS_SHOWN
-    return ", ".join(missing[:_COLUMNS_SHOWN]) + (f" and {more} more columns" if more > 0 else "")
 
 
 def _place(connection: Connection) -> str:

@@ -6,6 +6,7 @@ broker has confirmed it and has not returned it; upstream ignores returns and lo
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -104,6 +105,7 @@ class Publisher:
         self.address = address
         self._timeout = timeout
         self._connection: Any = None
+        self._ahead: Future[None] | None = None
 
     def __enter__(self) -> Self:
         self.connect()
@@ -114,6 +116,12 @@ class Publisher:
     ) -> None:
         self.close()
 
+    def connect_ahead(self) -> None:
+        """Begin to open the connection in the background; `connect` then waits for it, or raises its error."""
+        executor = ThreadPoolExecutor(max_workers=1)
+        self._ahead = executor.submit(self._open)
+        executor.shutdown(wait=False)
+
     def connect(self) -> None:
         """Open the connection, unless it is open.
 
@@ -121,8 +129,13 @@ class Publisher:
             BrokerUnavailableError: it cannot be opened.
 
         """
-        if self._connection is not None:
-            return
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.result()
+        elif self._connection is None:
+            self._open()
+
+    def _open(self) -> None:
         address = self.address
         self._connection = amqp.Connection(
             host=f"{address.host}:{address.port}",
@@ -143,6 +156,9 @@ class Publisher:
 
     def close(self) -> None:
         """Close the connection; a broker that has gone already is no fault."""
+        if self._ahead is not None:
+            with suppress(BrokerUnavailableError):
+                self.connect()
         if self._connection is None:
             return
         with suppress(AMQPError, OSError):

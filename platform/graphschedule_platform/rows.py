@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import JSON
 
@@ -24,8 +23,7 @@ Row = dict[str, Any]
 QUEUED = "QUEUED"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRows:
+class ExecutionRows(NamedTuple):
     """The rows of one execution, by table, parents first."""
 
     execution: Row

@@ -53,10 +53,15 @@ def judge(settings: Settings) -> Judge:
     )
 
 
-def delivery(settings: Settings, engine: Engine) -> Delivery:
-    """Return the way into the queue: the broker in the environment for PostgreSQL, the database itself for SQLite."""
-    if engine.dialect.name == "sqlite":
+def delivery(settings: Settings) -> Delivery:
+    """Return the way into the queue: the broker in the environment for PostgreSQL, the database itself for SQLite.
+
+    It begins to connect to the broker: ask for it before `engine`, which loads the driver of the database meanwhile.
+    """
+    if database.parse(settings.database_url).schema is None:
         return Delivery(None, credit=settings.enable_credit)
     from graphschedule_platform.publisher import BrokerAddress, Publisher
 
-    return Delivery(Publisher(BrokerAddress.from_environment(os.environ)), credit=settings.enable_credit)
+    publisher = Publisher(BrokerAddress.from_environment(os.environ))
+    publisher.connect_ahead()
+    return Delivery(publisher, credit=settings.enable_credit)

@@ -40,21 +40,21 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enqueue the slot, report what became of it, and return the outcome's exit code."""
     began = time.monotonic()
     fire, judge = _fire(options), assembly.judge(settings)
+    delivery = assembly.delivery(settings)
     if fire.payload.inputs_from:
         from graphschedule_runner import sources
 
         fire, judge = sources.complete(fire, judge, options.inputs)
     engine = assembly.engine(settings)
-    delivery = assembly.delivery(settings, engine)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     enqueuer = Enqueuer(engine, judge, delivery, stopping=stopping.is_set)
     try:
         (result,) = enqueuer.enqueue_many([fire])
+        _report(result, time.monotonic() - began, options.termination_log)
     finally:
         delivery.close()
         engine.dispose()
-    _report(result, time.monotonic() - began, options.termination_log)
     if fire.payload.heartbeat_url:
         from graphschedule_runner import heartbeat
 

@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finish unfinished slots; return 0, or the code of a passing fault if some could not be finished."""
+    delivery = assembly.delivery(settings)
     engine = assembly.engine(settings)
-    delivery = assembly.delivery(settings, engine)
     try:
         repaired = repair(engine, delivery, timedelta(seconds=options.older_than), utc_now)
     finally:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.platforms import Platform
 
-SLOTS = 60
+SLOTS = 100
 
 
 def test_runners_killed_at_every_step_lose_nothing_and_double_nothing(
@@ -31,5 +31,5 @@ def test_runners_killed_at_every_step_lose_nothing_and_double_nothing(
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout)
-    assert report["kills"] >= SLOTS / 2
+    assert report["steps"] <= SLOTS <= report["kills"]
     assert (report["lost"], report["doubled"], report["without_row"]) == (0, 0, 0), report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -333,7 +332,7 @@ def test_a_row_gives_its_entry_back(platform_db: Engine) -> None:
     with platform_db.begin() as connection:
         ledger.claim_many(connection, [entry], NOW)
         (row,) = ledger.lock_unfinished(connection, [id_of(entry)])
-    assert row.entry == dataclasses.replace(entry, queue_message=None)
+    assert row.entry == entry._replace(queue_message=None)
 
 
 def test_repair_sees_old_unfinished_slots_oldest_first(platform_db: Engine) -> None:

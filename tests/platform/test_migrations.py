@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from graphschedule_platform import database, ledger, migrations, tables
+from graphschedule_platform import database, ledger, migrations, standalone_tables
 from graphschedule_platform.errors import MigrationRefusedError
 from graphschedule_platform.probe import probe
 from sqlalchemy import inspect, text
@@ -65,7 +65,7 @@ def test_a_standalone_database_gets_everything(empty: Engine) -> None:
         probe(connection)
         assert migrations.is_standalone(connection)
     ours = {"slot", migrations.VERSION_TABLE}
-    theirs = set(tables.metadata.tables)
+    theirs = set(standalone_tables.metadata.tables)
     if empty.dialect.name == "sqlite":
         assert table_names(empty) == {"": ours | theirs}
     else:

@@ -33,8 +33,8 @@ def test_messages_are_persistent_and_bare_and_arrive_in_order(broker: Service, p
     assert (properties.delivery_mode, properties.content_type, properties.message_id) == (2, None, None)
 
 
-def test_thousands_of_messages_are_confirmed_in_one_batch(broker: Service, publisher: Publisher) -> None:
-    bodies = [b"%d" % number for number in range(3000)]
+def test_many_messages_are_confirmed_in_one_batch(broker: Service, publisher: Publisher) -> None:
+    bodies = [b"%d" % number for number in range(1000)]
     assert set(publisher.publish_many(bodies)) == {None}
     assert [body for _, body in topology.take_all(broker.url)] == bodies
 
@@ -124,3 +124,25 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> 
         BrokerAddress.from_url(url)
     assert "RABBITMQ_URL" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_connection_opened_ahead_is_the_one_that_publishes(broker: Service) -> None:
+    publisher = Publisher(BrokerAddress.from_url(broker.url))
+    publisher.connect_ahead()
+    assert publisher.publish_many([b"run"]) == [None]
+    publisher.close()
+
+
+def test_a_connection_opened_ahead_fails_where_it_is_needed() -> None:
+    publisher = Publisher(BrokerAddress.from_url("amqp://user:secret@127.0.0.1:1/"))
+    publisher.connect_ahead()
+    with pytest.raises(BrokerUnavailableError, match="cannot be reached"):
+        publisher.connect()
+
+
+def test_a_connection_opened_ahead_and_never_needed_is_closed(broker: Service) -> None:
+    publisher = Publisher(BrokerAddress.from_url(broker.url))
+    publisher.connect_ahead()
+    publisher.close()
+    assert publisher.publish_many([b"run"]) == [None]
+    publisher.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from graphschedule_platform import tables
+from graphschedule_platform import standalone_tables, tables
 from sqlalchemy import insert, select
 
 if TYPE_CHECKING:
@@ -187,14 +187,15 @@ def make_store_version(
 ) -> str:
     """Publish a graph version in the store as its owner; return the listing version's id."""
     listing_id, version_id = new_id(), new_id()
-    if connection.scalar(select(tables.profile.c.id).where(tables.profile.c.user_id == graph.user_id)) is None:
+    profile = standalone_tables.profile
+    if connection.scalar(select(profile.c.id).where(profile.c.user_id == graph.user_id)) is None:
         connection.execute(
-            insert(tables.profile).values(
+            insert(profile).values(
                 id=new_id(), user_id=graph.user_id, name="Author", username=graph.user_id, description="", links=[]
             )
         )
     connection.execute(
-        insert(tables.store_listing).values(
+        insert(standalone_tables.store_listing).values(
             id=listing_id, agent_graph_id=graph.id, owning_user_id=graph.user_id, slug=listing_id
         )
     )

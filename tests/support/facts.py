@@ -6,7 +6,6 @@ Blocks are the platform's, with the structure of their real schemas (`tests/plat
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,7 @@ def node(node_id: str, block: str, /, **constants: Any) -> Node:  # noqa: ANN401
 
 def optional(made: Node) -> Node:
     """Return the node with its credentials made optional."""
-    return replace(made, credentials_optional=True)
+    return made._replace(credentials_optional=True)
 
 
 def link(source: str, sink: str) -> Link:

@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from graphschedule_platform import database, ledger, tables
+from graphschedule_platform import database, ledger, standalone_tables
 from graphschedule_platform.errors import MigrationRefusedError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _take_turn(connection: Connection) -> None:
 
 def _branches(connection: Connection, standalone: bool | None) -> tuple[str, ...]:
     schema = database.schema_of(connection)
-    existing = set(inspect(connection).get_table_names(schema=schema)) & set(tables.metadata.tables)
+    existing = set(inspect(connection).get_table_names(schema=schema)) & set(standalone_tables.metadata.tables)
     ours = is_standalone(connection)
     if existing and not ours:
         return (LEDGER,)

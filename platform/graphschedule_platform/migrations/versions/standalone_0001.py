@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from alembic import op
-from graphschedule_platform import tables
+from graphschedule_platform import standalone_tables
 from graphschedule_platform.database import schema_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
         _prepare_postgresql(connection)
-    tables.metadata.create_all(connection, tables=_creatable(connection), checkfirst=False)
+    standalone_tables.metadata.create_all(connection, tables=_creatable(connection), checkfirst=False)
 
 
 def _prepare_postgresql(connection: Connection) -> None:
@@ -33,13 +33,13 @@ def _prepare_postgresql(connection: Connection) -> None:
     # Types are created and found by their bare names until the end of the transaction.
     path = f"{connection.dialect.identifier_preparer.quote_identifier(schema)}, public"
     connection.execute(sa.text("SELECT set_config('search_path', :path, true)"), {"path": path})
-    for name, labels in tables.ENUMS.items():
+    for name, labels in standalone_tables.ENUMS.items():
         op.execute(f'CREATE TYPE "{name}" AS ENUM ({", ".join(f"{label!r}" for label in labels)})')
 
 
 def _creatable(connection: Connection) -> list[Table]:
-    without = set() if _has_vector(connection) else {tables.unified_content_embedding}
-    return [table for table in tables.metadata.tables.values() if table not in without]
+    without = set() if _has_vector(connection) else {standalone_tables.unified_content_embedding}
+    return [table for table in standalone_tables.metadata.tables.values() if table not in without]
 
 
 def _has_vector(connection: Connection) -> bool:
