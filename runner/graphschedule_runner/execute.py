@@ -39,8 +39,9 @@ _log = logging.getLogger(__name__)
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enqueue the slot, report what became of it, and return the outcome's exit code."""
     began = time.monotonic()
-    fire, judge = _fire(options), assembly.judge(settings)
+    fire = _fire(options)
     delivery = assembly.delivery(settings)
+    judge = assembly.judge(settings)
     if fire.payload.inputs_from:
         from graphschedule_runner import sources
 
