@@ -82,6 +82,8 @@ class Audit:
                 await self.search()
             except (UnansweredError, kube.ApiError) as error:
                 logger.warning("could not look for missed slots, will try again: %s", error)
+            except Exception:
+                logger.exception("could not look for missed slots")
 
     async def search(self) -> None:
         """Search from where the last search ended, and record what was missed.

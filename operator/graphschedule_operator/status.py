@@ -138,6 +138,14 @@ def differences(schedule: Object, current: GraphScheduleStatus) -> Mapping[str, 
     }
 
 
+def is_only_a_fire(schedule: Object, changes: Mapping[str, Any], now: datetime, seconds: float) -> bool:
+    """Tell whether all that changed is that a slot was fired, less than so many seconds ago."""
+    fires = (schedule.get("status") or {}).get("nextFireTimes")
+    if not fires or not changes.keys() <= {"nextFireTimes", "nextFireTimesLocal", "lastFireTime"}:
+        return False
+    return 0 <= (now - slots.parse_instant(fires[0])).total_seconds() < seconds
+
+
 def _scheduled(facts: Facts) -> Judgement:
     name = facts.cronjob["metadata"]["name"] if facts.cronjob else None
     if facts.obstacle is not None:

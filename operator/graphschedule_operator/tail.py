@@ -74,6 +74,10 @@ class Tail:
         except UnansweredError as error:
             self._unread(str(error))
             return
+        except Exception:
+            logger.exception("could not read the slot ledger")
+            self._unread("the slot ledger could not be read: the operator's log has the details")
+            return
         self._recovered()
         for key in keys:
             self._put(key)

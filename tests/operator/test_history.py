@@ -17,7 +17,7 @@ from graphschedule_operator.graph import NO_DATABASE
 from graphschedule_operator.history import NO_SLOTS, NOT_READ, Histories, Outage
 from graphschedule_operator.judgement import Judgement
 from graphschedule_operator.slotcount import REMEMBERED, SlotCount
-from graphschedule_operator.status import Facts, State, differences, state_of, status
+from graphschedule_operator.status import Facts, State, differences, is_only_a_fire, state_of, status
 
 from tests.support import histories
 from tests.support.histories import UID, failing, row
@@ -208,6 +208,26 @@ def test_slots_are_owed_since_the_schedule_fires_as_it_does(
     cronjob = {**CRONJOB, "status": {"lastScheduleTime": memory} if memory else {}}
     current = status(replace(facts, schedule=schedule, verdict=accept(schedule, facts.now), cronjob=cronjob))
     assert current.active_since == since
+
+
+@pytest.mark.parametrize(
+    ("changed", "seconds", "expected"),
+    [
+        pytest.param({"nextFireTimes", "nextFireTimesLocal", "lastFireTime"}, 1, True, id="it was fired"),
+        pytest.param({"nextFireTimes", "nextFireTimesLocal"}, 1, True, id="its time has come"),
+        pytest.param({"nextFireTimes", "nextFireTimesLocal"}, 30, False, id="a while ago"),
+        pytest.param({"nextFireTimes", "nextFireTimesLocal"}, -1, False, id="its time was not come"),
+        pytest.param({"nextFireTimes", "lastFireTime", "lastOutcome"}, 1, False, id="and came to something"),
+        pytest.param({"conditions"}, 1, False, id="something else"),
+    ],
+)
+def test_a_fire_alone_can_wait_for_what_it_comes_to(
+    make_schedule: MakeSchedule, changed: set[str], seconds: int, expected: bool
+) -> None:
+    schedule = make_schedule(status={"nextFireTimes": [format_instant(NINE), "2026-05-05T09:00:00Z"]})
+    now = NINE + timedelta(seconds=seconds)
+    assert is_only_a_fire(schedule, dict.fromkeys(changed), now, 30.0) is expected
+    assert not is_only_a_fire(make_schedule(), dict.fromkeys(changed), now, 30.0)
 
 
 # --- the store ------------------------------------------------------------------------------------------------------
