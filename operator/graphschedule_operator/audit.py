@@ -108,8 +108,11 @@ class Audit:
         for number, (key, schedule) in enumerate(self._schedules.items()):
             if number % BREATH == 0:
                 await asyncio.sleep(0)
+            fire_times = missed.due(schedule, self._searched, until)
+            if not fire_times:
+                continue
             cronjob = Key(key.namespace, labels.cronjob_name(key.name))
-            for fire_time in missed.due(schedule, self._cronjobs.get(cronjob), self._searched, until):
+            for fire_time in missed.owed(fire_times, schedule, self._cronjobs.get(cronjob)):
                 slot = Slot.at(schedule["metadata"]["uid"], fire_time)
                 found[slot.execution_id] = Due(_entry(schedule, slot), fire_time, cronjob)
         return found

@@ -55,24 +55,30 @@ class Finding:
     message: str
 
 
-def due(schedule: Object, cronjob: Object | None, after: datetime, until: datetime) -> Sequence[datetime]:
-    """Return the fire times of a schedule later than `after` and not later than `until`, as far as it was to fire then.
-
-    None of a CronJob that is suspended or does not fire as the spec asks: it is about to be changed, and then what it
-    owed is forgotten.
-    """
+def due(schedule: Object, after: datetime, until: datetime) -> Sequence[datetime]:
+    """Return the fire times of a schedule later than `after` and not later than `until`, while it was active."""
     since = (schedule.get("status") or {}).get("activeSince")
     if since is None:
         return ()
-    starts = (after, slots.parse_instant(since), memory.forgotten_until(cronjob))
-    start = max(instant for instant in starts if instant is not None)
     spec = schedule["spec"]
     try:
-        if cronjob is not None and not _fires(cronjob["spec"], spec):
-            return ()
-        return _fire_times(spec["cron"], spec.get("timeZone"), start, until)
+        return _fire_times(spec["cron"], spec.get("timeZone"), max(after, slots.parse_instant(since)), until)
     except InvalidValueError:
         return ()
+
+
+def owed(fire_times: Sequence[datetime], schedule: Object, cronjob: Object | None) -> Sequence[datetime]:
+    """Return those of the times that are due which a schedule's CronJob really had to fire at.
+
+    None, if it is suspended or does not fire as the spec asks: it is about to be changed, and then what it owed is
+    forgotten. Nor any from before a change that the schedule's status does not tell of yet.
+    """
+    if cronjob is None:
+        return fire_times
+    if not _fires(cronjob["spec"], schedule["spec"]):
+        return ()
+    forgotten = memory.forgotten_until(cronjob)
+    return [fire_time for fire_time in fire_times if forgotten is None or fire_time > forgotten]
 
 
 def explain(fire_time: datetime, evidence: Evidence) -> Finding | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphschedule.outcomes import Outcome, SlotState
-from graphschedule_operator.missed import Evidence, Finding, Warned, due, explain
+from graphschedule_operator.missed import Evidence, Finding, Warned, due, explain, owed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,13 +50,14 @@ def test_slots_are_due_while_the_schedule_is_active(
     expected: list[datetime],
 ) -> None:
     schedule = make_schedule(cron="*/5 * * * *", timeZone=None, status={"activeSince": since} if since else {})
-    assert list(due(schedule, live, NINE, NINE + 15 * MINUTE)) == expected
+    fire_times = due(schedule, NINE, NINE + 15 * MINUTE)
+    assert list(owed(fire_times, schedule, live)) == expected
 
 
 def test_each_search_begins_where_the_last_one_ended(make_schedule: Callable[..., dict[str, Any]]) -> None:
     schedule = make_schedule(cron="*/5 * * * *", timeZone=None, status={"activeSince": "2026-05-04T08:00:00Z"})
     ends = [NINE + minutes * MINUTE for minutes in (0, 4, 5, 6, 10, 15)]
-    found = [due(schedule, None, after, until) for after, until in pairwise(ends)]
+    found = [due(schedule, after, until) for after, until in pairwise(ends)]
     assert [fire_time for times in found for fire_time in times] == at(5, 10, 15)
 
 
@@ -65,7 +66,7 @@ def test_an_edit_that_was_not_judged_yet_owes_no_slots(
     make_schedule: Callable[..., dict[str, Any]], spec: dict[str, Any]
 ) -> None:
     schedule = make_schedule(**spec, status={"activeSince": "2026-05-04T08:00:00Z"})
-    assert due(schedule, None, NINE, NINE + 15 * MINUTE) == ()
+    assert due(schedule, NINE, NINE + 15 * MINUTE) == ()
 
 
 def job(*conditions: dict[str, str], **status: str) -> dict[str, Any]:
