@@ -147,7 +147,8 @@ def test_a_suspension_begins_with_a_cause_and_ends_with_a_valid_graph(
         assert found is None
         return
     assert found is not None
-    new = "spec.onPermanentFailure asks for it, since slot 2026-05-04T07:30:00Z of schedule team/daily failed, GraphInvalid: why"
+    slot = "slot 2026-05-04T07:30:00Z of schedule team/daily"
+    new = f"spec.onPermanentFailure asks for it, since {slot} failed, GraphInvalid: why"
     assert found.message == (new if expected == "new" else "before")
     assert found.since == ("2026-05-04T07:30:12Z" if expected == "new" else STANDING["since"])
 
