@@ -94,14 +94,23 @@ class Audit:
 
         """
         until = self._clock() - self._grace
-        candidates = self._undecided | await self._due(until)
+        candidates = self._still_there() | await self._due(until)
         states = await self._platform.read(partial(ledger.states_of, ids=candidates.keys()))
-        lost = {id_: due for id_, due in candidates.items() if states.get(id_, SlotState.CLAIMED) is SlotState.CLAIMED}
-        records, undecided = await self._explain(lost)
+        claimed = {id_ for id_, state in states.items() if state is SlotState.CLAIMED}
+        lost = {id_: due for id_, due in candidates.items() if id_ in claimed or id_ not in states}
+        records, undecided = await self._explain(lost, claimed)
         if records:
             await self._platform.write(partial(ledger.record_many, records=records, now=self._clock()))
             logger.warning("%d slots were missed", len(records))
         self._searched, self._undecided = until, undecided
+
+    def _still_there(self) -> dict[str, Due]:
+        """Return the undecided slots whose schedules were not deleted meanwhile."""
+        return {id_: due for id_, due in self._undecided.items() if self._has(due.entry)}
+
+    def _has(self, entry: Entry) -> bool:
+        schedule = self._schedules.get(Key(entry.namespace, entry.schedule_name))
+        return schedule is not None and schedule["metadata"]["uid"] == entry.slot.schedule_uid
 
     async def _due(self, until: datetime) -> dict[str, Due]:
         found: dict[str, Due] = {}
@@ -117,8 +126,10 @@ class Audit:
                 found[slot.execution_id] = Due(_entry(schedule, slot), fire_time, cronjob)
         return found
 
-    async def _explain(self, lost: Mapping[str, Due]) -> tuple[Collection[Record], dict[str, Due]]:
-        """Return records of the slots that were missed, and the slots whose Jobs are still at it."""
+    async def _explain(
+        self, lost: Mapping[str, Due], claimed: Collection[str]
+    ) -> tuple[Collection[Record], dict[str, Due]]:
+        """Return records of the slots that were missed or left unfinished, and the slots whose Jobs are still at it."""
         evidences = Evidences(self._kube)
         records: list[Record] = []
         undecided: dict[str, Due] = {}
@@ -127,7 +138,7 @@ class Audit:
             evidence = Evidence(self._cronjobs.get(due.cronjob))
             if number < MAX_EVIDENCE:
                 evidence = await evidences.of(due.cronjob, evidence.cronjob, due.fire_time)
-            finding = missed.explain(due.fire_time, evidence)
+            finding = missed.explain(due.fire_time, evidence, claimed=id_ in claimed)
             if finding is None:
                 undecided[id_] = due
             else:

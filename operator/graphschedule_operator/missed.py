@@ -81,8 +81,19 @@ def owed(fire_times: Sequence[datetime], schedule: Object, cronjob: Object | Non
     return [fire_time for fire_time in fire_times if forgotten is None or fire_time > forgotten]
 
 
-def explain(fire_time: datetime, evidence: Evidence) -> Finding | None:
-    """Return why a slot left no trace in the ledger, or None if its Job is still at it."""
+def explain(fire_time: datetime, evidence: Evidence, *, claimed: bool = False) -> Finding | None:
+    """Return what is to be said of a slot that left no trace in the ledger, or None if its Job is still at it.
+
+    `claimed`: there is a trace, of a run that began and did not end.
+    """
+    finding = _missing(fire_time, evidence)
+    if finding is None or not claimed:
+        return finding
+    message = f"its execution is written, but not known to be in the queue; {finding.message}"
+    return Finding(SlotState.FAILED, finding.reason, message)
+
+
+def _missing(fire_time: datetime, evidence: Evidence) -> Finding | None:
     if evidence.job is None:
         return _without_job(fire_time, evidence)
     status = evidence.job.get("status") or {}

@@ -155,3 +155,11 @@ def test_what_the_cluster_has_on_a_slot_says_why_it_was_missed(
     assert isinstance(finding, Finding)
     assert (finding.state, finding.reason) == found
     assert words in finding.message
+
+
+def test_a_run_that_began_and_did_not_end_has_failed() -> None:
+    finding = explain(NINE, Evidence(None, job(DEADLINE)), claimed=True)
+    assert finding is not None
+    assert (finding.state, finding.reason) == (SlotState.FAILED, "DeadlineExceeded")
+    assert "not known to be in the queue; was active too long" in finding.message
+    assert explain(NINE, Evidence(None, job()), claimed=True) is None
