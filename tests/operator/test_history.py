@@ -320,10 +320,10 @@ def test_a_slot_counts_once_for_each_state_it_comes_to() -> None:
     count = SlotCount()
     reason = "OnceForEachState"
     failed = row(FAILED, NINE, reason=reason)
-    enqueued = replace(row(ENQUEUED, NINE, reason=reason), updated_at=NINE + timedelta(seconds=9))
-    count.see([replace(failed, state=SlotState.CLAIMED)])
+    enqueued = row(ENQUEUED, NINE, reason=reason)._replace(updated_at=NINE + timedelta(seconds=9))
+    count.see([failed._replace(state=SlotState.CLAIMED)])
     count.see([failed])
-    count.see([replace(failed, attempts=2, updated_at=NINE + timedelta(seconds=5))])
+    count.see([failed._replace(attempts=2, updated_at=NINE + timedelta(seconds=5))])
     count.see([enqueued])
     assert [counted(state, reason) for state in SlotState] == [0, 1, 0, 1, 0]
 
