@@ -85,7 +85,9 @@ def load_library(connection: Connection, requests: Sequence[ExecutionRequest]) -
         if request.graph_id in headings and _is_possible(request.user_id)
     }
     in_library = _library_versions(connection, wanted)
-    published = _published_versions(connection, {graph_id for user_id, graph_id in wanted})
+    # What is published matters only to those who do not own the graph.
+    foreign = {id_ for user_id, id_ in wanted if any(it.owner_id != user_id for it in headings[id_].values())}
+    published = _published_versions(connection, foreign)
     access = {
         (user_id, graph_id): Access(
             frozenset(in_library.get((user_id, graph_id), ())), frozenset(published.get(graph_id, ()))
