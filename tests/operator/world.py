@@ -86,12 +86,13 @@ class World:
                 return
         raise AssertionError(f"{kind} {name} is still there")
 
-    def until_count(self, kind: str, count: int) -> None:
-        """Watch until there are so many objects of a kind."""
+    def until_count(self, kind: str, count: int, holds: Callable[[Object], bool] = lambda _: True) -> None:
+        """Watch until there are so many objects of a kind of which something holds."""
         names: set[str] = set()
         for event in self._watch(kind, ""):
-            name = event["raw_object"]["metadata"]["name"]
-            names = names - {name} if event["type"] == "DELETED" else names | {name}
+            found = event["raw_object"]
+            change = names.add if event["type"] != "DELETED" and holds(found) else names.discard
+            change(found["metadata"]["name"])
             if len(names) >= count:
                 return
         raise AssertionError(f"there are only {len(names)} of {count} {kind}s")

@@ -76,7 +76,7 @@ class ApiProxy:
         self._news = threading.Condition()
         self._watches: set[Watch] = set()
         self._failed: set[str] = set()
-        self._open = asyncio.Event()
+        self._open, self._end = asyncio.Event(), asyncio.Event()
         self._open.set()
         self.kubeconfig = folder / "proxy.kubeconfig"
         self.kubeconfig.write_text(json.dumps(self._kubeconfig()))
@@ -114,9 +114,8 @@ class ApiProxy:
     @contextmanager
     def running(self) -> Iterator[ApiProxy]:
         """Serve during the block, from a thread."""
-        self._loop = asyncio.new_event_loop()
-        begun, self._end = threading.Event(), asyncio.Event()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=[self._serve(begun)])
+        begun = threading.Event()
+        thread = threading.Thread(target=asyncio.run, args=[self._serve(begun)])
         thread.start()
         begun.wait()
         try:
@@ -124,7 +123,6 @@ class ApiProxy:
         finally:
             self._loop.call_soon_threadsafe(self._end.set)
             thread.join()
-            self._loop.close()
 
     def _add(self, fault: Fault) -> Fault:
         self._faults.append(fault)
@@ -141,6 +139,7 @@ class ApiProxy:
             _drop(watch.request)
 
     async def _serve(self, begun: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
         tls = ssl.create_default_context(cafile=self._upstream.ssl_ca_cert)
         if self._upstream.cert_file:
             tls.load_cert_chain(self._upstream.cert_file, self._upstream.key_file)
