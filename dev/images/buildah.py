@@ -11,7 +11,7 @@ from dev import cache, packages
 from dev.commands import run
 from dev.progress import step
 
-_OFFICIAL = "docker.io/library/python:3.11-slim-bookworm"
+_OFFICIAL = "python:3.11-slim-bookworm"
 _PULL_SECONDS = 120
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -42,8 +42,8 @@ def _base() -> str:
     """Return the name of a base image in the storage: the official one, or one made here."""
     made = f"localhost/graphschedule-base:{cache.key(_SUITE, _PACKAGES, *_EXCLUDED)}"
     known = _buildah("images", "--format={{.Name}}:{{.Tag}}").split()
-    for ref in (_OFFICIAL, made):
-        if ref in known:
+    for ref in known:
+        if ref == made or ref.endswith(f"/{_OFFICIAL}"):
             return ref
     if _pulled():
         return _OFFICIAL
