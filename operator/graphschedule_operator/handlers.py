@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kopf
 from graphschedule import labels
@@ -117,3 +117,9 @@ def kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     configured.watching.chunk_size = settings.list_chunk
     configured.watching.label_selectors[BATCH] = CRONJOB_SELECTOR
     return configured
+
+
+def let_watches_go(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take asyncio's complaints at the end: kopf's watches cannot be closed amid an event, which harms nobody."""
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
