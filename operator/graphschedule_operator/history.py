@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graphschedule_platform.ledger import SlotRow
 
 MAX_MESSAGE = 4096
-"""As in the CRD's `lastOutcome.message`."""
+"""As in the CRD's `lastOutcome.message` and `suspension.message`."""
 
 
 @dataclass(frozen=True, slots=True)

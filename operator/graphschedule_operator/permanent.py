@@ -14,7 +14,7 @@ from graphschedule.outcomes import SlotState
 from graphschedule.status import Reason, Suspension
 
 from graphschedule_operator import graph
-from graphschedule_operator.history import Outage
+from graphschedule_operator.history import MAX_MESSAGE, Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,6 @@ DELETABLE = GONE | {Reason.GRAPH_INVALID}
 PERMANENT = DELETABLE | {Reason.GRAPH_NOT_ACCESSIBLE, Reason.GRAPH_ERROR}
 
 POLICY = "PermanentFailure"
-MAX_MESSAGE = 4096
-"""As in the CRD's `suspension.message`."""
 
 
 @dataclass(frozen=True, slots=True)

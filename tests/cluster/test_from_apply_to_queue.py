@@ -41,9 +41,15 @@ class Platform:
     """The platform's two services, and a graph that its user may run."""
 
     engine: Engine
-    database_url: str
+    database: Service
     broker: Service
     graph: builders.Graph
+
+    def url_for(self, cluster: Cluster, service: str) -> str:
+        """Return the URL by which pods reach a service."""
+        if service == "database":
+            return f"{self.database.url_for(cluster.node_address)}?schema=platform"
+        return self.broker.url_for(cluster.node_address)
 
     def executions(self, **where: str) -> list[Any]:
         """Return execution rows, oldest first."""
@@ -75,7 +81,7 @@ def platform(postgres_server: Postgres, postgres_template: str, rabbitmq_server:
         with engine.begin() as connection:
             user = builders.make_user(connection, timezone="Europe/Berlin")
             graph = builders.make_simple_graph(connection, user, input_name="topic")
-        yield Platform(engine, f"{made.url}?schema=platform", vhost, graph)
+        yield Platform(engine, made, vhost, graph)
         engine.dispose()
 
 
@@ -88,8 +94,8 @@ def world(cluster: Cluster, platform: Platform) -> World:
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": restricted}}
     cluster.kubectl("apply", "--filename=-", input=json.dumps(namespace))
-    set_secret(cluster, "database", _from_pods(platform.database_url, cluster))
-    set_secret(cluster, "rabbitmq", _from_pods(platform.broker.url, cluster))
+    for service in ("database", "rabbitmq"):
+        set_secret(cluster, service, platform.url_for(cluster, service))
     values = {
         "database.embedded.enabled": "false",
         "database.existingSecret": "database",
@@ -100,11 +106,6 @@ def world(cluster: Cluster, platform: Platform) -> World:
     settings = [f"--set={name}={value}" for name, value in values.items()]
     cluster.helm("install", "graphschedule", str(CHART), "--namespace", NAMESPACE, "--wait", *settings)
     return World(cluster, NAMESPACE)
-
-
-def _from_pods(url: str, cluster: Cluster) -> str:
-    """Return a URL of this machine's server as pods reach it."""
-    return url.replace("127.0.0.1", cluster.node_address)
 
 
 def set_secret(cluster: Cluster, name: str, url: str) -> None:
@@ -336,7 +337,7 @@ def service_away(world: World, name: str, url: str) -> Iterator[None]:
 def test_a_service_that_is_down_is_named_and_the_run_is_made_up(
     world: World, platform: Platform, service: str, what: str
 ) -> None:
-    url = _from_pods({"database": platform.database_url, "rabbitmq": platform.broker.url}[service], world.cluster)
+    url = platform.url_for(world.cluster, service)
     password = url.split("@")[0].rsplit(":", 1)[1]
     name = f"{service}-down"
     world.apply(name, **ask(platform))
