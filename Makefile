@@ -27,7 +27,7 @@ lint:    ## ruff, mypy --strict, and who may import whom
 crds:    ## write the CRD from the models
 	@$(RUN) python crds/generate.py
 
-images:  ## build the operator's and the runner's image
+images:  ## build the images of operator, runner and API
 	@$(RUN) python -m dev.images build
 
 lock:    ## move every pinned dependency to its newest version

@@ -21,6 +21,7 @@ LOCKS = {
     ROOT / "requirements.lock": ("--all-packages", "--all-groups", "--all-extras"),
     ROOT / "operator" / "requirements.lock": ("--package", "graphschedule-operator", "--no-default-groups"),
     ROOT / "runner" / "requirements.lock": ("--package", "graphschedule-runner", "--no-default-groups"),
+    ROOT / "api" / "requirements.lock": ("--package", "graphschedule-api", "--no-default-groups"),
 }
 BUILD_LOCK = ROOT / "dev" / "images" / "build.lock"
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(==[^ ;\\]+)(?: ; ([^\\]+?))?(?: \\)?$", re.MULTILINE)

@@ -20,6 +20,15 @@ SCHEDULE_UID_LABEL = f"{GROUP}/schedule-uid"
 GRAPH_LABEL = f"{GROUP}/graph-id"
 USER_LABEL = f"{GROUP}/user-id"
 
+SHARD_LABEL = f"{GROUP}/shard"
+"""Label of a shard's CronJob and Secrets: the name of the shard, which is the CronJob's."""
+
+SHARD_GROUP_LABEL = f"{GROUP}/shard-group"
+"""Label of a shard's CronJob: what its members have in common, as a hash."""
+
+MEMBERS_ANNOTATION = f"{GROUP}/members"
+"""Annotation of a shard's CronJob: the name of the Secret that holds its members."""
+
 RUN_ANNOTATION = f"{GROUP}/run"
 """Annotation of the pod template that carries the run payload (`graphschedule.payload`)."""
 

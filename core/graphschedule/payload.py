@@ -44,7 +44,8 @@ class RunPayload:
 
     `inputs` is the graph's input object, over which the run lays what it finds in `inputs_from`; `credentials` maps a
     credential-input name to `{id, provider, type, title?}`. `graph_version` None means the newest version at each
-    fire (C §2.1). `heartbeat_url` is a secret of its owner.
+    fire (C §2.1). `heartbeat_url` is a secret of its owner. `not_before`, an RFC 3339 time, is when the schedule was
+    made: a shard may be older than its members, and slots before it are not theirs.
     """
 
     schedule_uid: str
@@ -59,6 +60,7 @@ class RunPayload:
     credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inputs_from: tuple[InputSource, ...] = ()
     heartbeat_url: str | None = field(default=None, repr=False)
+    not_before: str | None = None
 
     def encode(self) -> str:
         """Return the payload as compact JSON with sorted keys: equal payloads are equal texts."""

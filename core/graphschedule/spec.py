@@ -139,3 +139,8 @@ class GraphScheduleSpec(ApiModel):
         description="URL that is called after each enqueued slot, and with /fail appended to its path after a slot "
         "that failed for good.",
     )
+    dispatch: Literal["PerSchedule", "Grouped"] | None = Field(
+        default=None,
+        description="PerSchedule gives the schedule a CronJob, and each run a pod, of its own; Grouped lets schedules "
+        "of the same times share them, as is needed where thousands are due at once. Unset: as the operator is set.",
+    )

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         default=(), description="Further variables of the runner's container, as in a pod."
     )
 
+    dispatch: Literal["PerSchedule", "Grouped"] = Field(
+        default="PerSchedule", description="Of schedules that do not set spec.dispatch."
+    )
+    shard_members: int = Field(default=2500, ge=1, le=10_000, description="Members of a shard, at most.")
+
     data_claim: str | None = Field(default=None, description="PersistentVolumeClaim of the embedded SQLite database.")
     database_secret_name: str | None = Field(
         default=None, description="Secret with the URL of the platform's database."
