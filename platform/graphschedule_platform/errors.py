@@ -21,3 +21,7 @@ class PlatformUnsupportedError(Exception):
 
 class MigrationRefusedError(Exception):
     """The database is not one that may be upgraded as asked; the message says what to do instead."""
+
+
+class DependencyError(TransientError):
+    """A service, a store or an endpoint that a task needs does not do its part: one line naming it and the fault."""
