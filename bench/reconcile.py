@@ -12,18 +12,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import psutil
 from graphschedule import labels
 from graphschedule_operator import kube
@@ -31,17 +29,18 @@ from graphschedule_operator.desired import accept, desired
 from graphschedule_operator.settings import Settings
 from graphschedule_operator.status import Facts, differences, status
 
+from bench import api
 from dev import cluster, ports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import Iterator
 
+    from bench.api import Object
     from dev.cluster import Cluster
 
 BAR = 0.7
 BAR_MEGABYTES = 350
 BAR_READY_SECONDS = 15
-IN_FLIGHT = 16
 EDITS = 1000
 EDITED = {"cron": "30 3 * * *"}
 CRD = Path(__file__).resolve().parent.parent / "crds" / "graphschedules.yaml"
@@ -49,8 +48,6 @@ SETTINGS = {"runner_image": "runner:1", "data_claim": "data"}
 RECONCILED = "graphschedule_operator_reconcile_duration_seconds_count"
 ACTIVE = 'graphschedule_schedules{state="active"}'
 REQUESTS = "graphschedule_operator_api_requests_total"
-
-Object = dict[str, Any]
 
 
 def main() -> int:
@@ -63,18 +60,16 @@ def main() -> int:
         control_plane.kubectl("wait", "--for=condition=Established", f"crd/{labels.PLURAL}.{labels.GROUP}")
         for namespace in ("bare", "operated"):
             control_plane.kubectl("create", "namespace", namespace)
-        os.environ["KUBECONFIG"] = str(control_plane.kubeconfig)
-        asyncio.run(_create("operated", count))
+        asyncio.run(_create(control_plane, "operated", count))
         with _operator(control_plane) as cold:
             idle = cold.processor_seconds()
             operated = cold.until(ACTIVE, count)
             operated_processor = cold.processor_seconds() - idle
             megabytes, requests = cold.megabytes(), cold.sum(REQUESTS)
             begun = time.perf_counter()
-            asyncio.run(_edit("operated", count))
-            asyncio.run(_until_edited("operated", count))
+            asyncio.run(_edit(control_plane, "operated", count))
             edited, edit_requests = time.perf_counter() - begun, cold.sum(REQUESTS) - requests
-        bare, bare_processor = asyncio.run(_bare("bare", count))
+        bare, bare_processor = asyncio.run(_bare(control_plane, "bare", count))
         begun = time.perf_counter()
         with _operator(control_plane) as restarted:
             ready = time.perf_counter() - begun
@@ -94,38 +89,21 @@ def main() -> int:
     return int(ratio < BAR or megabytes > BAR_MEGABYTES or ready > BAR_READY_SECONDS or writes > 0)
 
 
-async def _create(namespace: str, count: int) -> list[Object]:
+async def _create(control_plane: Cluster, namespace: str, count: int) -> list[Object]:
     """Create the schedules and return them as the server gives them back."""
-    async with _session() as (session, server):
-
-        async def create(number: int) -> Object:
-            path = kube.SCHEDULES.path(namespace)
-            async with session.post(server + path, json=_schedule(number)) as response:
-                made: Object = await response.json()
-                return made
-
-        return await _together(create, range(count))
+    async with api.session(control_plane) as session:
+        schedules = map(_schedule, range(count))
+        return await api.together(lambda it: api.create(session, kube.SCHEDULES, namespace, it), schedules)
 
 
-async def _edit(namespace: str, count: int) -> None:
-    """Edit as many schedules as `EDITS` says."""
-    async with _session() as (session, server):
-
-        async def edit(number: int) -> None:
-            url = server + kube.SCHEDULES.path(namespace, f"schedule-{number}")
-            headers = {"Content-Type": "application/merge-patch+json"}
-            async with session.patch(url, json={"spec": EDITED}, headers=headers) as response:
-                response.raise_for_status()
-
-        await _together(edit, range(min(EDITS, count)))
-
-
-async def _until_edited(namespace: str, count: int) -> None:
-    """Wait until the edited schedules' status is of their newest generation and their CronJobs follow it."""
-    async with _session() as (session, server):
+async def _edit(control_plane: Cluster, namespace: str, count: int) -> None:
+    """Edit as many schedules as `EDITS` says, and wait until they and their CronJobs are true to that."""
+    async with api.session(control_plane) as session:
+        paths = (kube.SCHEDULES.path(namespace, f"schedule-{number}") for number in range(min(EDITS, count)))
+        await api.together(lambda path: api.merge(session, path, {"spec": EDITED}), paths)
 
         async def behind(resource: kube.Resource) -> int:
-            async with session.get(server + resource.path(namespace)) as response:
+            async with session.get(resource.path(namespace)) as response:
                 items = (await response.json())["items"]
             return min(EDITS, count) - sum(map(_follows, items))
 
@@ -141,9 +119,9 @@ def _follows(item: Object) -> bool:
     return bool(1 < generation == item["status"].get("observedGeneration"))
 
 
-async def _bare(namespace: str, count: int) -> tuple[float, float]:
+async def _bare(control_plane: Cluster, namespace: str, count: int) -> tuple[float, float]:
     """Return the seconds, by the clock and of the processor, of a client that does nothing but the two writes."""
-    schedules = await _create(namespace, count)
+    schedules = await _create(control_plane, namespace, count)
     settings = Settings(**SETTINGS)  # type: ignore[arg-type] # every value is a string
     now = datetime.now(UTC)
     prepared = []
@@ -156,41 +134,22 @@ async def _bare(namespace: str, count: int) -> tuple[float, float]:
             (kube.CRONJOBS.path(namespace, name), "application/apply-patch+yaml", manifest),
             (
                 kube.SCHEDULES.path(namespace, name, "status"),
-                "application/merge-patch+json",
+                api.MERGE,
                 {"status": differences(schedule, current)},
             ),
         )
         prepared.append([(path, kind, json.dumps(body).encode()) for path, kind, body in writes])
-    async with _session() as (session, server):
+    async with api.session(control_plane) as session:
 
         async def write(both: list[tuple[str, str, bytes]]) -> None:
             for path, kind, body in both:
-                url = f"{server}{path}?fieldManager=bare"
+                url = f"{path}?fieldManager=bare"
                 async with session.patch(url, data=body, headers={"Content-Type": kind}) as response:
-                    response.raise_for_status()
                     await response.read()
 
         begun, processor = time.perf_counter(), time.process_time()
-        await _together(write, prepared)
+        await api.together(write, prepared)
         return time.perf_counter() - begun, time.process_time() - processor
-
-
-async def _together(task: Callable[[Any], Coroutine[Any, Any, Any]], items: Any) -> list[Any]:  # noqa: ANN401 (any items)
-    gate = asyncio.Semaphore(IN_FLIGHT)
-
-    async def one(item: object) -> object:
-        async with gate:
-            return await task(item)
-
-    return await asyncio.gather(*(one(item) for item in items))
-
-
-@asynccontextmanager
-async def _session() -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    connection = kube.login()
-    connector = aiohttp.TCPConnector(limit=IN_FLIGHT, ssl=connection.as_ssl_context())
-    async with aiohttp.ClientSession(connector=connector, headers=connection.as_http_headers()) as session:
-        yield session, connection.server
 
 
 def _schedule(number: int) -> Object:

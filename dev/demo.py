@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dev import cluster, images
+from dev import cluster, images, release
 from dev.progress import step
 
 if TYPE_CHECKING:
@@ -22,13 +22,9 @@ EXAMPLE = ROOT / "examples" / "every-minute.yaml"
 GRAPH = ROOT / "examples" / "sample-graph.json"
 NAME = "demo"
 NAMESPACE = "demo"
-RELEASE = "graphschedule"
-CLAIM = f"{RELEASE}-data"
+CLAIM = f"{release.NAME}-data"
 SCHEDULE = "every-minute"
 OF_SCHEDULE = f"graphschedule.io/schedule={SCHEDULE}"
-
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
-"""The demo's namespace takes only pods of the restricted Pod Security Standard."""
 
 
 def main() -> int:
@@ -47,12 +43,9 @@ def demo() -> None:
         built = images.build("operator", "runner")
     with step("Starting a cluster (the first time builds its programs: about ten minutes)"):
         demo_cluster = cluster.keep_up(NAME, kubelet=True)
-    with step("Giving the images to the node"):
-        for image in built.values():
-            demo_cluster.load_image(image.archive)
     with step("Installing the chart"):
-        _namespace(demo_cluster)
-        install(demo_cluster, built)
+        release.make_namespace(demo_cluster, NAMESPACE)
+        release.install(demo_cluster, NAMESPACE, built)
     with step("Loading the sample graph"):
         _run(demo_cluster, built["runner"], "load-graph", ["graph", "import", "/graph/sample-graph.json"])
     with step(f"Applying {EXAMPLE.relative_to(ROOT)} and waiting for the next full minute"):
@@ -61,24 +54,6 @@ def demo() -> None:
         _kubectl(demo_cluster, *wait, f"gs/{SCHEDULE}", "--for=jsonpath={.status.lastFireTime}")
         _kubectl(demo_cluster, *wait, "job", "--selector", OF_SCHEDULE, "--for=condition=complete")
     _show(demo_cluster, built["runner"])
-
-
-def install(target: Cluster, built: dict[str, Image]) -> None:
-    """Install the chart with the images just built, or upgrade it to them."""
-    values = {
-        f"{name}.image.{key}": value
-        for name, image in built.items()
-        for key, value in zip(("repository", "tag"), image.ref.rsplit(":", 1), strict=True)
-    }
-    settings = [f"--set-string={name}={value}" for name, value in values.items()]
-    chart = str(ROOT / "charts" / "graphschedule")
-    target.helm("upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--timeout=5m", *settings)
-    _kubectl(target, "rollout", "status", f"deployment/{RELEASE}-operator", "--timeout=120s")
-
-
-def _namespace(target: Cluster) -> None:
-    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": RESTRICTED}}
-    target.kubectl("apply", "--filename=-", input=json.dumps(manifest))
 
 
 def _show(target: Cluster, runner: Image) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,7 @@ from graphschedule.slots import Slot, parse_instant
 from graphschedule_platform import database, ledger, tables
 from sqlalchemy import select, update
 
-from dev import images
+from dev import images, release
 from dev.services import topology
 from tests.operator.world import World
 from tests.support import builders
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from dev.services.rabbitmq import RabbitMQ
     from tests.operator.world import Object
 
-CHART = Path(__file__).parents[2] / "charts" / "graphschedule"
 NAMESPACE = "queue"
-OPERATOR = "deployment/graphschedule-operator"
 NOWHERE = "127.0.0.1:1"
 """A port of the pod itself where nothing listens."""
 
@@ -88,29 +85,9 @@ def platform(postgres_server: Postgres, postgres_template: str, rabbitmq_server:
 @pytest.fixture(scope="module")
 def world(cluster: Cluster, platform: Platform) -> World:
     """Install the chart as a person would, beside the platform, where only restricted pods are admitted."""
-    built = images.build("operator", "runner")
-    for image in built.values():
-        cluster.load_image(image.archive)
-    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": restricted}}
-    cluster.kubectl("apply", "--filename=-", input=json.dumps(namespace))
-    for service in ("database", "rabbitmq"):
-        set_secret(cluster, service, platform.url_for(cluster, service))
-    values = {
-        "database.embedded.enabled": "false",
-        "database.existingSecret": "database",
-        "rabbitmq.existingSecret": "rabbitmq",
-    }
-    for name, image in built.items():
-        values[f"{name}.image.repository"], values[f"{name}.image.tag"] = image.ref.rsplit(":", 1)
-    settings = [f"--set={name}={value}" for name, value in values.items()]
-    cluster.helm("install", "graphschedule", str(CHART), "--namespace", NAMESPACE, "--wait", *settings)
+    urls = (platform.url_for(cluster, service) for service in ("database", "rabbitmq"))
+    release.install_beside(cluster, NAMESPACE, images.build("operator", "runner"), *urls)
     return World(cluster, NAMESPACE)
-
-
-def set_secret(cluster: Cluster, name: str, url: str) -> None:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"url": url}}
-    cluster.kubectl("--namespace", NAMESPACE, "apply", "--filename=-", input=json.dumps(secret))
 
 
 def ask(platform: Platform, **spec: object) -> dict[str, object]:
@@ -145,13 +122,13 @@ def last_words(world: World, job: str) -> list[Object]:
 @contextmanager
 def operator_away(world: World) -> Iterator[None]:
     """Run a block without the operator."""
-    world.kubectl("scale", OPERATOR, "--replicas=0")
+    world.kubectl("scale", release.OPERATOR, "--replicas=0")
     world.kubectl("wait", "pod", "--selector=app.kubernetes.io/component=operator", "--for=delete", "--timeout=60s")
     try:
         yield
     finally:
-        world.kubectl("scale", OPERATOR, "--replicas=1")
-        world.kubectl("rollout", "status", OPERATOR, "--timeout=60s")
+        world.kubectl("scale", release.OPERATOR, "--replicas=1")
+        world.kubectl("rollout", "status", release.OPERATOR, "--timeout=60s")
 
 
 def test_a_tick_queues_one_execution_while_the_operator_is_away(world: World, platform: Platform) -> None:
@@ -326,11 +303,11 @@ def test_a_graph_that_has_left_the_library_fails_at_once_and_suspends_its_schedu
 def service_away(world: World, name: str, url: str) -> Iterator[None]:
     """Run a block while pods find nothing at a service's address."""
     host = url.split("@")[1].partition("/")[0]
-    set_secret(world.cluster, name, url.replace(host, NOWHERE))
+    release.set_secret(world.cluster, NAMESPACE, name, url.replace(host, NOWHERE))
     try:
         yield
     finally:
-        set_secret(world.cluster, name, url)
+        release.set_secret(world.cluster, NAMESPACE, name, url)
 
 
 @pytest.mark.parametrize(("service", "what"), [("database", "postgresql"), ("rabbitmq", "RabbitMQ")])
