@@ -1,0 +1,104 @@
+"""How often blocks failed, and what they said when they did (C §4.2)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, func, select
+
+from graphschedule_platform.tables import (
+    agent_block,
+    agent_node,
+    agent_node_execution,
+    agent_node_execution_input_output,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+MIN_EXECUTIONS = 10
+"""A block with fewer executions says nothing about a rate."""
+
+UNKNOWN = "Unknown"
+"""The name of a block that the platform does not know."""
+
+_FAILED = "FAILED"
+
+
+class BlockStats(NamedTuple):
+    """How a block's executions of some time went."""
+
+    block_id: str
+    name: str
+    total: int
+    """Executions in any status."""
+    failed: int
+
+
+def block_stats(connection: Connection, since: datetime, until: datetime) -> list[BlockStats]:
+    """Return the blocks with at least `MIN_EXECUTIONS` node executions in a span of time, both ends included.
+
+    Ordered by failures, most first, then by name. Each block of an unknown name stands for itself.
+    """
+    execution, node = agent_node_execution.c, agent_node.c
+    failed = func.count().filter(execution.execution_status == _FAILED).label("failed")
+    name = func.coalesce(func.max(agent_block.c.name), UNKNOWN).label("name")
+    query = (
+        select(node.agent_block_id.label("block_id"), name, func.count().label("total"), failed)
+        .join_from(agent_node_execution, agent_node, node.id == execution.agent_node_id)
+        .outerjoin(agent_block, agent_block.c.id == node.agent_block_id)
+        .where(execution.added_time.between(since, until))
+        .group_by(node.agent_block_id)
+        .having(func.count() >= MIN_EXECUTIONS)
+        .order_by(failed.desc(), name, node.agent_block_id)
+    )
+    return [BlockStats(**row) for row in connection.execute(query).mappings()]
+
+
+def error_samples(
+    connection: Connection, block_ids: Collection[str], since: datetime, until: datetime, *, limit: int
+) -> dict[str, list[str]]:
+    """Return by block what its newest failed executions of a span of time wrote to their output `error`, unmasked.
+
+    Looks at up to `limit` executions of each block, newest first, and takes the first value that each wrote; those
+    that wrote none give no sample.
+    """
+    execution, node = agent_node_execution.c, agent_node.c
+    newest = (
+        func.row_number()
+        .over(partition_by=node.agent_block_id, order_by=(execution.added_time.desc(), execution.id))
+        .label("newest")
+    )
+    failed = (
+        select(node.agent_block_id.label("block_id"), execution.id.label("execution_id"), newest)
+        .join_from(agent_node_execution, agent_node, node.id == execution.agent_node_id)
+        .where(
+            node.agent_block_id.in_(sorted(block_ids)),
+            execution.execution_status == _FAILED,
+            execution.added_time.between(since, until),
+        )
+        .subquery()
+    )
+    output = agent_node_execution_input_output.c
+    wrote_error = and_(output.referenced_by_output_exec_id == failed.c.execution_id, output.name == "error")
+    query = (
+        select(failed.c.block_id, failed.c.execution_id, output.data)
+        .join_from(failed, agent_node_execution_input_output, wrote_error)
+        .where(failed.c.newest <= limit)
+        .order_by(failed.c.block_id, failed.c.newest, output.time, output.id)
+    )
+    first: dict[tuple[str, str], str] = {}
+    for row in connection.execute(query):
+        first.setdefault((row.block_id, row.execution_id), _text(row.data))
+    samples: dict[str, list[str]] = {}
+    for (block_id, _), text in first.items():
+        samples.setdefault(block_id, []).append(text)
+    return samples
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    return value if isinstance(value, str) else json.dumps(value)
