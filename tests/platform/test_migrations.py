@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from graphschedule_platform import database, ledger, migrations, standalone_tables
+from graphschedule_platform import alert_memory, database, ledger, migrations, standalone_tables, task_runs
 from graphschedule_platform.errors import MigrationRefusedError
 from graphschedule_platform.probe import probe
 from sqlalchemy import inspect, text
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from dev.services import Service
+
+TABLES = (ledger.slot_table, task_runs.task_run_table, alert_memory.alert_table)
+OURS = {migrations.VERSION_TABLE, *(table.name for table in TABLES)}
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -55,8 +58,8 @@ def be_a_platform(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("DROP SCHEMA graphschedule CASCADE"))
         else:
-            connection.execute(text("DROP TABLE slot"))
-            connection.execute(text(f"DROP TABLE {migrations.VERSION_TABLE}"))
+            for table in OURS:
+                connection.execute(text(f"DROP TABLE {table}"))
 
 
 def test_a_standalone_database_gets_everything(empty: Engine) -> None:
@@ -64,13 +67,12 @@ def test_a_standalone_database_gets_everything(empty: Engine) -> None:
     with empty.connect() as connection:
         probe(connection)
         assert migrations.is_standalone(connection)
-    ours = {"slot", migrations.VERSION_TABLE}
     theirs = set(standalone_tables.metadata.tables)
     if empty.dialect.name == "sqlite":
-        assert table_names(empty) == {"": ours | theirs}
+        assert table_names(empty) == {"": OURS | theirs}
     else:
         # Embeddings need pgvector.
-        assert table_names(empty) == {"graphschedule": ours, "platform": theirs - {"UnifiedContentEmbedding"}}
+        assert table_names(empty) == {"graphschedule": OURS, "platform": theirs - {"UnifiedContentEmbedding"}}
 
 
 def test_a_second_upgrade_changes_nothing(empty: Engine) -> None:
@@ -87,9 +89,9 @@ def test_on_a_platforms_database_only_our_schema_is_made(empty: Engine, standalo
     assert migrations.upgrade(empty, standalone=standalone) == ("ledger",)
     after = table_names(empty)
     if empty.dialect.name == "postgresql":
-        assert after.pop("graphschedule") == {"slot", migrations.VERSION_TABLE}
+        assert after.pop("graphschedule") == OURS
     else:
-        after[""] -= {"slot", migrations.VERSION_TABLE}
+        after[""] -= OURS
     assert after == before
     with empty.connect() as connection:
         assert not migrations.is_standalone(connection)
