@@ -22,7 +22,7 @@ from graphschedule.outcomes import Outcome
 from graphschedule_platform import catalogue
 from graphschedule_platform.delivery import Delivery
 from graphschedule_platform.enqueue import Enqueuer
-from graphschedule_platform.publisher import EXCHANGE, ROUTING_KEY, BrokerAddress, Publisher
+from graphschedule_platform.publisher import RUNS, BrokerAddress, Publisher
 from graphschedule_platform.tables import agent_node
 from graphschedule_platform.validate import validate_many
 from psycopg.types.json import Jsonb
@@ -104,7 +104,8 @@ class Bare:
             )
         self._database.commit()
         body = b'{"graph_exec_id": "%s"}' % execution.encode()
-        self._channel.basic_publish(EXCHANGE, ROUTING_KEY, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+        properties = pika.BasicProperties(delivery_mode=2)
+        self._channel.basic_publish(RUNS.exchange, RUNS.key, body, properties, mandatory=True)
 
     def close(self) -> None:
         """Close both connections."""

@@ -1,6 +1,6 @@
-"""The way into the platform's queue: persistent, mandatory messages with pipelined publisher confirms (C §2.9).
+"""The way into the platform's queues: persistent, mandatory messages with pipelined publisher confirms (C §2.9).
 
-Nothing is declared, so both generations of the platform's queues work. A message counts as queued only when the
+Nothing is declared, so both generations of the platform's run queue work. A message counts as queued only when the
 broker has confirmed it and has not returned it; upstream ignores returns and loses such runs.
 """
 
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 import amqp
@@ -23,26 +22,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-EXCHANGE = "graph_execution"
-ROUTING_KEY = "graph_execution.run"
 PERSISTENT = 2
 """AMQP's delivery mode of a message that survives a broker restart."""
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
-@dataclass(frozen=True, slots=True)
-class BrokerAddress:
+class Route(NamedTuple):
+    """Where messages of one kind go in."""
+
+    exchange: str
+    key: str
+    owner: str
+    """The service of the platform that declares the exchange and its queues."""
+
+
+RUNS = Route("graph_execution", "graph_execution.run", "executor")
+"""The route of runs (C §2.9)."""
+
+
+class BrokerAddress(NamedTuple):
     """Where the broker is and who we are there. The password never shows in a text."""
 
     host: str
     port: int
     vhost: str
     user: str
-    password: str = field(repr=False)
+    password: str
     tls: bool = False
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"RabbitMQ at {self.host}:{self.port}, vhost {self.vhost!r}"
 
     @classmethod
@@ -95,14 +104,15 @@ class BrokerAddress:
 
 
 class Publisher:
-    """One connection to the broker, as a context manager: it connects when entered.
+    """One connection to the broker for messages of one route, as a context manager: it connects when entered.
 
     After a fault the connection is dropped, and the next batch opens another.
     """
 
-    def __init__(self, address: BrokerAddress, *, timeout: float = 15.0) -> None:
+    def __init__(self, address: BrokerAddress, route: Route = RUNS, *, timeout: float = 15.0) -> None:
         """Remember the address; `timeout` is in seconds, for connecting and for the wait between two confirms."""
         self.address = address
+        self._route = route
         self._timeout = timeout
         self._connection: Any = None
         self._ahead: Future[None] | None = None
@@ -172,7 +182,7 @@ class Publisher:
             For each message None if it is safely in a queue, else why it is not known to be: it may be sent again.
 
         """
-        batch = _Batch(bodies)
+        batch = _Batch(bodies, self._route)
         try:
             self.connect()
             batch.send(self._connection, self._timeout)
@@ -189,7 +199,7 @@ class Publisher:
             connection.collect()
 
     def _explain(self, error: Exception) -> str:
-        return f"{self.address}: {_cause(error, self.address)}"
+        return f"{self.address}: {_cause(error, self.address, self._route)}"
 
 
 class _Batch:
@@ -199,7 +209,8 @@ class _Batch:
     (RabbitMQ, "Consumer Acknowledgements and Publisher Confirms").
     """
 
-    def __init__(self, bodies: Sequence[bytes]) -> None:
+    def __init__(self, bodies: Sequence[bytes], route: Route) -> None:
+        self._route = route
         self.faults: list[str | None] = [None] * len(bodies)
         self._bodies = bodies
         self._outstanding = dict.fromkeys(range(1, len(bodies) + 1))
@@ -214,7 +225,7 @@ class _Batch:
         channel.events["basic_nack"].add(self._on_nack)
         for body in self._bodies:
             message = amqp.Message(body, delivery_mode=PERSISTENT)
-            channel.basic_publish(message, EXCHANGE, ROUTING_KEY, mandatory=True)
+            channel.basic_publish(message, self._route.exchange, self._route.key, mandatory=True)
         while self._outstanding:
             connection.drain_events(timeout=timeout)
         channel.close()
@@ -224,7 +235,8 @@ class _Batch:
         self._settle(list(self._outstanding), fault)
 
     def _on_return(self, error: AMQPError, _exchange: str, _key: str, message: Any) -> None:  # noqa: ANN401
-        self._returned[message.body] = f"returned by the broker: {error.reply_text}; {_BIND}"
+        remedy = f"no queue is bound to the exchange: start the platform's {self._route.owner}, which declares it"
+        self._returned[message.body] = f"returned by the broker: {error.reply_text}; {remedy}"
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         self._settle(self._covered(tag, multiple), None)
@@ -241,17 +253,14 @@ class _Batch:
             self.faults[tag - 1] = fault or self._returned.get(self._bodies[tag - 1])
 
 
-_BIND = "no queue is bound to the exchange: start the platform's executor, which declares it"
-
-
-def _cause(error: Exception, address: BrokerAddress) -> str:
+def _cause(error: Exception, address: BrokerAddress, route: Route) -> str:
     match error:
         case AccessRefused():
             return f"login refused for user {address.user!r}; check the user and password"
         case NotAllowed():
             return f"the vhost does not exist or user {address.user!r} may not use it; create it or grant access"
         case NotFound():
-            return f"exchange {EXCHANGE!r} does not exist; start the platform's executor, which declares it"
+            return f"exchange {route.exchange!r} does not exist; start the platform's {route.owner}, which declares it"
         case TimeoutError():
             return "no answer in time; check that it runs and that no memory or disk alarm blocks publishers"
         case OSError():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,7 +88,7 @@ def test_a_missing_exchange_is_named_and_the_next_batch_recovers(broker: Service
 def test_a_broker_that_cannot_be_used_is_named_with_cause_and_remedy(
     rabbitmq_server: RabbitMQ, change: dict[str, str | int], cause: str
 ) -> None:
-    address = replace(BrokerAddress.from_url(rabbitmq_server.url), **change)  # type: ignore[arg-type]  # any field
+    address = BrokerAddress.from_url(rabbitmq_server.url)._replace(**change)  # type: ignore[arg-type]  # any field
     with pytest.raises(BrokerUnavailableError) as caught:
         Publisher(address).connect()
     message = str(caught.value)
