@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
+from typing import NamedTuple
 
 from graphschedule.errors import InvalidValueError
 
@@ -22,8 +22,7 @@ _FIRST_YEAR = 1970
 _LAST_YEAR = MAXYEAR - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One fire of one schedule.
 
     `key` is `2026-05-04T09:00:00Z` for a fire that cron asked for and `manual:<job uid>` for one that a person

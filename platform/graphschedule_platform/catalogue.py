@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +61,7 @@ Catalogue = Mapping[str, CatalogueEntry]
 @cache
 def shipped() -> Catalogue:
     """Return the catalogue of the release this package was made for, with every integration configured."""
-    document = json.loads((resources.files(__package__) / "data" / "block_kinds.json").read_text("utf-8"))
+    document = json.loads((Path(__file__).with_name("data") / "block_kinds.json").read_text("utf-8"))
     return {
         block_id: CatalogueEntry(facts["name"], BlockKind(facts["kind"]), facts.get("disabled", False))
         for block_id, facts in document.items()

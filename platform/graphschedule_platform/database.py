@@ -10,8 +10,8 @@ What makes the database unavailable (unreachable, wrong password, gone, too slow
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphschedule.errors import InvalidValueError
 from sqlalchemy import create_engine, event, make_url
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _FIELD = "DATABASE_URL"
 _REMEDY = "write postgresql://user:password@host:5432/database?schema=platform or sqlite:////path/to/file.db"
 _POSTGRESQL_SCHEMES = {"postgresql", "postgres", "postgresql+psycopg"}
-_PASSWORD = re.compile(r"(?<=://).*@")
 
 DEFAULT_POOL_SIZE = 5
 CONNECT_TIMEOUT = 10
@@ -61,18 +60,20 @@ _LIBPQ_PARAMETERS = {
 """What of the URL's query goes to the driver. Prisma's other parameters mean nothing here and are ignored."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A database as its URL describes it: where it is, and how to connect."""
 
     url: URL
     schema: str | None
     """Schema of the platform's tables; None on SQLite, which has none."""
-    connect_args: dict[str, Any] = field(default_factory=dict, repr=False)
+    connect_args: dict[str, Any]
     pool_size: int = DEFAULT_POOL_SIZE
     pool_timeout: int = 10
     pooled: bool = False
     """A transaction pooler such as PgBouncer stands between (`pgbouncer=true`): nothing of a session lasts."""
+
+    def __repr__(self) -> str:
+        return f"Target at {self.place}"
 
     @property
     def driver_arguments(self) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def parse(url: str) -> Target:
     except (ArgumentError, ValueError):
         raise _invalid(url) from None
     if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        return Target(parsed.set(query={}), schema=None)
+        return Target(parsed.set(query={}), schema=None, connect_args={})
     if parsed.drivername not in _POSTGRESQL_SCHEMES or not parsed.database:
         raise _invalid(url)
     query = {name: value if isinstance(value, str) else value[-1] for name, value in parsed.query.items()}
@@ -118,10 +119,11 @@ def parse(url: str) -> Target:
     )
 
 
-def engine(url: str, *, pool_size: int | None = None) -> Engine:
+def engine(url: str, *, pool_size: int | None = None, ahead: bool = False) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
-    `pool_size` is the most connections it will hold; it wins over the URL's `connection_limit`.
+    `pool_size` is the most connections it will hold; it wins over the URL's `connection_limit`. With `ahead`, it begins
+    at once to open its first connection to a server, in the background.
 
     Raises:
         InvalidValueError: see `parse`.
@@ -141,12 +143,27 @@ def engine(url: str, *, pool_size: int | None = None) -> Engine:
         **({"use_native_hstore": False} if postgresql else {}),
     )
     event.listen(made, "handle_error", _unavailable_at(target), retval=True)
+    if ahead and postgresql:
+        _connect_ahead(made, target)
     if target.pooled:
         event.listen(made, "connect", _use_utc)
     if not postgresql:
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_immediate)
     return made
+
+
+def _connect_ahead(made: Engine, target: Target) -> None:
+    """Begin to open the first connection; who first asks for one waits for it, or gets its error."""
+    arguments, named = made.dialect.create_connect_args(target.url)
+    executor = ThreadPoolExecutor(max_workers=1)
+    begun = [executor.submit(made.dialect.connect, *arguments, **{**named, **target.connect_args})]
+    executor.shutdown(wait=False)
+
+    def take(*_: object) -> DBAPIConnection | None:
+        return begun.pop().result() if begun else None
+
+    event.listen(made, "do_connect", take)
 
 
 def schema_of(made: Engine | Connection) -> str | None:
@@ -163,7 +180,7 @@ def qualified(made: Engine | Connection, name: str) -> str:
 
 
 def _invalid(url: str) -> InvalidValueError:
-    return InvalidValueError(_FIELD, _PASSWORD.sub("***@", url), _REMEDY)
+    return InvalidValueError(_FIELD, re.sub(r"(?<=://).*@", "***@", url), _REMEDY)
 
 
 def _number(query: dict[str, str], name: str, default: int) -> int:

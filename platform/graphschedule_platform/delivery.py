@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule.outcomes import Outcome, SlotState
 from sqlalchemy import select
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     from graphschedule_platform.publisher import Publisher
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """How messages get into the queue: `publisher` is None where the QUEUED row itself is the queue (SQLite).
 
     `credit` pays out onboarding rewards (the platform's `enable_credit`).

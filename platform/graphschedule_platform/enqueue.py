@@ -24,9 +24,8 @@ Without a broker (SQLite) the QUEUED row is the queue, and both steps are one tr
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule.errors import InvalidValueError
 from graphschedule.outcomes import Outcome
@@ -57,8 +56,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueuer:
+class Enqueuer(NamedTuple):
     """Enqueues fires on one platform: where its database is, who judges, and how messages are delivered.
 
     `stopping` is asked before each batch: what is not begun by then is left to a later attempt.

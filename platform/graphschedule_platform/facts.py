@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,11 +32,11 @@ class CredentialField(NamedTuple):
     mapping: Mapping[str, str]
 
 
-@dataclass(frozen=True)
 class InputSchema:
     """A block's stored input schema with what the rules ask of it (C §2.11)."""
 
-    document: JsonObject
+    def __init__(self, document: JsonObject) -> None:
+        self.document = document
 
     @cached_property
     def fields(self) -> Mapping[str, JsonObject]:
@@ -193,9 +193,8 @@ class StoredCredential(NamedTuple):
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialStore:
+class CredentialStore(NamedTuple):
     """The credentials a user may refer to, by id; or why they cannot be read."""
 
-    credentials: Mapping[str, StoredCredential] = field(default_factory=dict)
+    credentials: Mapping[str, StoredCredential] = {}
     unavailable: str = ""

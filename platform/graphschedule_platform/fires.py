@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule_platform.ledger import Entry
-from graphschedule_platform.verdict import ExecutionRequest
+from graphschedule_platform.verdict import NOTHING, ExecutionRequest
 
 if TYPE_CHECKING:
     from graphschedule.outcomes import Outcome
@@ -55,14 +55,13 @@ class Fire:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FireResult:
+class FireResult(NamedTuple):
     """What became of one fire."""
 
     fire: Fire
     outcome: Outcome
     message: str = ""
-    node_errors: NodeErrors = field(default_factory=dict)
+    node_errors: NodeErrors = NOTHING
 
 
 Results = dict[str, FireResult]

@@ -37,7 +37,6 @@ shows a row's present state, so counts must be computed from rows, never added u
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,15 +146,14 @@ class Entry(NamedTuple):
     """What a claim keeps until it is published: whoever finishes the slot sends this and judges nothing again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A slot that came to skipped, failed or missed, and why: `reason` for programs, `message` for people."""
 
     entry: Entry
     state: SlotState
     reason: str
     message: str = ""
-    node_errors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    node_errors: Mapping[str, Mapping[str, str]] = {}
 
 
 class ClaimKind(Enum):
@@ -220,8 +218,7 @@ class Changes(NamedTuple):
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What all slots of one schedule amount to.
 
     Slots are in the order of `SlotRow.time`. Slots made

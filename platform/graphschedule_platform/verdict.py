@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphschedule.outcomes import Outcome
 
@@ -15,9 +14,11 @@ NodeErrors = Mapping[str, Mapping[str, str]]
 NodeInputs = Mapping[str, Mapping[str, Any]]
 """Values by node id and field: starting nodes' inputs, or masks."""
 
+NOTHING: Mapping[str, Any] = {}
+"""What mappings are by default."""
 
-@dataclass(frozen=True, slots=True)
-class ExecutionRequest:
+
+class ExecutionRequest(NamedTuple):
     """The parameters of `add_graph_execution` that a schedule can give (C §2.1).
 
     `graph_version` None means the highest version; `credentials` maps a credential-input name to
@@ -27,9 +28,9 @@ class ExecutionRequest:
     graph_id: str
     user_id: str
     graph_version: int | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    nodes_input_masks: NodeInputs = field(default_factory=dict)
+    inputs: Mapping[str, Any] = {}
+    credentials: Mapping[str, Mapping[str, Any]] = {}
+    nodes_input_masks: NodeInputs = NOTHING
 
 
 class VerdictKind(Enum):
@@ -51,8 +52,7 @@ class VerdictKind(Enum):
         self.outcome = outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the platform would say to one request.
 
     For a valid one: the resolved `graph_version`, `starting_nodes` with the inputs each is given,
@@ -62,10 +62,10 @@ class Verdict:
 
     kind: VerdictKind
     message: str = ""
-    node_errors: NodeErrors = field(default_factory=dict)
+    node_errors: NodeErrors = NOTHING
     graph_version: int | None = None
-    starting_nodes: NodeInputs = field(default_factory=dict)
-    nodes_input_masks: NodeInputs = field(default_factory=dict)
+    starting_nodes: NodeInputs = NOTHING
+    nodes_input_masks: NodeInputs = NOTHING
     nodes_to_skip: tuple[str, ...] = ()
     credentials_checked: bool = False
 

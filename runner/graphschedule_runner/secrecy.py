@@ -7,7 +7,6 @@ logs; a value from a Secret must not.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -73,4 +72,4 @@ def _masked(verdict: Verdict, secrets: Collection[str]) -> Verdict:
         node: {field: mask(text, secrets) for field, text in fields.items()}
         for node, fields in verdict.node_errors.items()
     }
-    return replace(verdict, message=mask(verdict.message, secrets), node_errors=errors)
+    return verdict._replace(message=mask(verdict.message, secrets), node_errors=errors)

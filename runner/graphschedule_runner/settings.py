@@ -5,8 +5,7 @@ No settings library is used: this is on the cold-start path of every fire.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule.errors import InvalidValueError
 
@@ -17,15 +16,14 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SWITCH = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What every command may need; texts that hold secrets never show in a repr."""
 
-    database_url: str = field(repr=False)
+    database_url: str
     """DATABASE_URL: `postgresql://…?schema=platform` or `sqlite:////path/file.db`."""
     pool_size: int | None
     """DB_POOL_SIZE: the most connections to hold; None leaves it to the URL."""
-    encryption_key: str | None = field(repr=False)
+    encryption_key: str | None
     """ENCRYPTION_KEY: the platform's Fernet key; None means that credentials are judged by shape only."""
     system_credentials: str
     """SYSTEM_CREDENTIALS: what the platform offers to all users, as `provider:type:id`, separated by commas."""
@@ -33,6 +31,9 @@ class Settings:
     """ENABLE_CREDIT: whether onboarding milestones pay credits, as on the platform."""
     log_level: str
     """LOG_LEVEL."""
+
+    def __repr__(self) -> str:
+        return f"Settings of log level {self.log_level}"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

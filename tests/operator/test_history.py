@@ -291,7 +291,7 @@ def test_an_outage_keeps_what_was_known() -> None:
         ),
         pytest.param(
             GOOD,
-            replace(GOOD, counts={ENQUEUED: 3, MISSED: 1}),
+            GOOD._replace(counts={ENQUEUED: 3, MISSED: 1}),
             [("Warning", "SlotMissed", "missed slots before the newest: 1")],
             id="an older slot was missed",
         ),

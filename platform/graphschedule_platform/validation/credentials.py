@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,7 +19,6 @@ INVALID = "Invalid credentials: "
 NOT_AVAILABLE = "Credentials not available: "
 UNKNOWN = "Unknown credentials #"
 
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MEMBERS = ("id", "title", "provider", "type")
 
 Groups = Mapping[str, Sequence[tuple[str, str]]]
@@ -69,7 +67,8 @@ def _host(url: str) -> str:
     """Return the host of a URL, with its port; the scheme may be left out."""
     address = url.strip("/ ")
     try:
-        return urlsplit(address if _SCHEME.match(address) else f"http://{address}").netloc
+        has_scheme = re.match(r"[a-z][a-z0-9+.-]*://", address, re.IGNORECASE)
+        return urlsplit(address if has_scheme else f"http://{address}").netloc
     except ValueError as error:
         raise RefusalError(f"{url!r:.120} is not a URL: {error}") from error
 
@@ -90,12 +89,12 @@ def masks(groups: Groups, credentials: Mapping[str, JsonObject]) -> dict[str, di
     return masks
 
 
-@dataclass(slots=True)
 class Findings:
     """What a check of a node's credentials comes to: texts by field, and whether the node is to be skipped."""
 
-    errors: dict[str, str] = field(default_factory=dict)
-    skipped: bool = False
+    def __init__(self) -> None:
+        self.errors: dict[str, str] = {}
+        self.skipped = False
 
 
 def check_node(node: Node, block: Block, mask: JsonObject, store: CredentialStore | None) -> Findings:

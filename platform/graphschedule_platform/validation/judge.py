@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,15 +22,15 @@ if TYPE_CHECKING:
 _NO_MASK: JsonObject = {}
 
 
-@dataclass(frozen=True)
 class Examination:
     """A graph with what can be said of it before any request is known, each thing found out once.
 
     The properties raise `RefusalError` for a fault that refuses every request for the graph.
     """
 
-    graph: Graph
-    blocks: Blocks
+    def __init__(self, graph: Graph, blocks: Blocks) -> None:
+        self.graph = graph
+        self.blocks = blocks
 
     @cached_property
     def credential_groups(self) -> credentials.Groups:
