@@ -11,6 +11,7 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
+from graphschedule.errors import InvalidValueError
 from graphschedule.payload import RunPayload
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def weight(line: str) -> int:
     return len(zlib.compress(line.encode(), _LEVEL))
 
 
-def encode(lines: Iterable[str]) -> bytes:
-    """Return the file of encoded payloads. They lie in their order, so those of one schedule's name lie together."""
-    text = "\n".join(sorted(lines))
+def encode(payloads: Iterable[str]) -> bytes:
+    """Return the file of encoded payloads. They lie in their order, so those of one graph lie together as a rule."""
+    text = "\n".join(sorted(payloads))
     return gzip.compress(text.encode(), _LEVEL, mtime=0)
 
 
@@ -42,14 +43,26 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:10]
 
 
-def read(path: Path) -> Iterator[RunPayload]:
-    """Yield the payloads of a file as they are read: a shard need not fit into memory as objects.
+def lines(path: Path) -> Iterator[str]:
+    """Yield the encoded payloads of a file as they are read: a shard need not fit into memory.
 
     Raises:
-        InvalidValueError: a line is no run payload.
-        OSError: the file cannot be read, or is no gzip file (`gzip.BadGzipFile`).
+        InvalidValueError: the file cannot be read to its end, or is no gzip file of UTF-8 text.
 
     """
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield RunPayload.decode(line)
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as text:
+            for line in text:
+                yield line.rstrip("\n")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InvalidValueError("shard", str(path), f"name a readable gzip file of run payloads ({error})") from error
+
+
+def read(path: Path) -> Iterator[RunPayload]:
+    """Yield the payloads of a file as they are read.
+
+    Raises:
+        InvalidValueError: see `lines`; or a line is no run payload.
+
+    """
+    return map(RunPayload.decode, lines(path))

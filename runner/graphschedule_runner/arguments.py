@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
@@ -19,6 +19,19 @@ INPUTS = Path("/etc/graphschedule/inputs")
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """Where Kubernetes reads a container's last words; the file is there only in a pod."""
+
+
+class _Shard(argparse.Action):
+    """Names a shard, and with it the module that executes one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - interface
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,  # noqa: ARG002 - interface
+    ) -> None:
+        namespace.shard, namespace.module = values, "shard"
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -36,7 +49,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 def _execute(commands: Commands, environment: Mapping[str, str]) -> None:
     command = _command(commands, "execute", "execute", "enqueue one slot of a schedule: what a CronJob's pod does")
-    command.add_argument("--payload", type=Path, default=PAYLOAD, metavar="FILE", help="run payload (%(default)s)")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--payload", type=Path, default=PAYLOAD, metavar="FILE", help="run payload (%(default)s)")
+    what.add_argument("--shard", type=Path, action=_Shard, metavar="FILE", help="run payloads of many schedules")
     command.add_argument(
         "--inputs", type=Path, default=INPUTS, metavar="FOLDER", help="inputs from elsewhere (%(default)s)"
     )

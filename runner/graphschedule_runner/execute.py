@@ -65,10 +65,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 def _fire(options: argparse.Namespace) -> Fire:
     payload = RunPayload.decode(read("--payload", options.payload))
-    return Fire(_slot(options, payload), payload)
+    return Fire(slot_of(options, payload), payload)
 
 
-def _slot(options: argparse.Namespace, payload: RunPayload) -> Slot:
+def slot_of(options: argparse.Namespace, payload: RunPayload) -> Slot:
+    """Return the slot that the options give, or else the Job that this pod is of.
+
+    Raises:
+        InvalidValueError: they say too little, or something that is no time.
+
+    """
     if options.slot:
         return Slot.at(payload.schedule_uid, parse_instant(options.slot))
     if not options.job_name or not options.job_uid:
@@ -80,8 +86,19 @@ def _slot(options: argparse.Namespace, payload: RunPayload) -> Slot:
 
 def _report(result: FireResult, elapsed: float, termination_log: Path) -> None:
     """Say what became of the slot: to programs as a log record and as last words, to people as one line."""
+    fire, outcome, facts = result.fire, result.outcome, facts_of(result, elapsed)
+    message = log(result, facts)
+    if elapsed > SLOW_SECONDS:
+        _log.warning("enqueueing took longer than %d s", SLOW_SECONDS, extra=facts)
+    leave(termination_log, facts | {"message": message[:MAX_TERMINATION_MESSAGE]})
+    said = f": {message}" if message else ""
+    say(f"{outcome.reason} {facts['schedule']} slot {fire.slot.key} execution {fire.id} in {elapsed:.2f} s{said}")
+
+
+def facts_of(result: FireResult, elapsed: float) -> dict[str, Any]:
+    """Return what programs are told of an outcome; `elapsed` is in seconds (M11)."""
     fire, outcome = result.fire, result.outcome
-    facts: dict[str, Any] = {
+    return {
         "reason": outcome.reason,
         "exitCode": outcome.exit_code,
         "schedule": f"{fire.payload.namespace}/{fire.payload.name}",
@@ -91,15 +108,20 @@ def _report(result: FireResult, elapsed: float, termination_log: Path) -> None:
         "userId": fire.payload.user_id,
         "elapsedSeconds": round(elapsed, 3),
     }
+
+
+def log(result: FireResult, facts: dict[str, Any]) -> str:
+    """Log an outcome, and return its message with the first of the node errors."""
     message = _summary(result)
-    level = logging.ERROR if outcome.exit_code else logging.INFO
-    _log.log(level, message or outcome.reason, extra=facts | {"nodeErrors": result.node_errors})
-    if elapsed > SLOW_SECONDS:
-        _log.warning("enqueueing took longer than %d s", SLOW_SECONDS, extra=facts)
+    level = logging.ERROR if result.outcome.exit_code else logging.INFO
+    _log.log(level, message or result.outcome.reason, extra=facts | {"nodeErrors": result.node_errors})
+    return message
+
+
+def leave(termination_log: Path, facts: dict[str, Any]) -> None:
+    """Leave the last words, if this is a pod."""
     if termination_log.exists():
-        termination_log.write_text(json.dumps(facts | {"message": message[:MAX_TERMINATION_MESSAGE]}) + "\n", "utf-8")
-    said = f": {message}" if message else ""
-    say(f"{outcome.reason} {facts['schedule']} slot {fire.slot.key} execution {fire.id} in {elapsed:.2f} s{said}")
+        termination_log.write_text(json.dumps(facts) + "\n", "utf-8")
 
 
 def _summary(result: FireResult) -> str:

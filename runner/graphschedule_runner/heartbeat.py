@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -17,13 +18,19 @@ from urllib.request import Request, urlopen
 from graphschedule.outcomes import Outcome, SlotState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 TIMEOUT = 5
 """Seconds for one try, from the look-up of the host to the answer."""
 
 PAUSES = (0.0, 0.5, 1.0)
 """Seconds before each try."""
+
+AT_ONCE = 16
+"""Monitors that are told at the same time."""
+
+PATIENCE = 60
+"""Seconds for telling all of them."""
 
 _HEADERS = {"User-Agent": "graphschedule-runner"}
 
@@ -44,6 +51,25 @@ def beat(url: str, outcome: Outcome, stopping: Callable[[], bool]) -> None:
     fault = _insist(address, stopping) if address else None
     if fault:
         _log.warning("no heartbeat: %s: %s", parts.hostname, fault)
+
+
+def beat_all(calls: Iterable[tuple[str, Outcome]], stopping: Callable[[], bool]) -> None:
+    """Tell many monitors, several at a time; those whose turn has not come in `PATIENCE` seconds are left out."""
+    until = time.monotonic() + PATIENCE
+
+    def is_over() -> bool:
+        return stopping() or time.monotonic() > until
+
+    def tell(call: tuple[str, Outcome]) -> bool:
+        if is_over():
+            return False
+        beat(*call, is_over)
+        return True
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        untold = list(pool.map(tell, calls)).count(False)
+    if untold:
+        _log.warning("no heartbeat for %d slots: their turn did not come in time", untold)
 
 
 def _address(url: SplitResult, outcome: Outcome) -> str | None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from graphschedule.errors import InvalidValueError
+from graphschedule_platform.fires import Fire
 from graphschedule_platform.verdict import Verdict, VerdictKind
 
 from graphschedule_runner.secrecy import discreet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from graphschedule.payload import InputSource, RunPayload
     from graphschedule_platform.admission import Judge
-    from graphschedule_platform.fires import Fire
+
 
 MAX_BYTES = 1024 * 1024
 """Limit of all inputs together, as JSON: as much as one Secret or ConfigMap can hold."""
@@ -33,27 +36,52 @@ def complete(fire: Fire, judge: Judge, folder: Path) -> tuple[Fire, Judge]:
     returned as it was, with a judge who refuses it for that reason. So the slot is on record as failed, unless an
     earlier attempt has written its execution: that one gets finished, for it needs no inputs any more.
     """
-    try:
-        found = _read(fire.payload, folder)
-        inputs = _merged(fire.payload, found)
-    except InvalidValueError as error:
-        refusal = Verdict(VerdictKind.NO_INPUTS, str(error))
-        return fire, lambda _, requests: [refusal for _ in requests]
-    sources = zip(fire.payload.inputs_from, found, strict=True)
-    secrets = [values for source, values in sources if source.kind == "Secret"]
-    return replace(fire, payload=replace(fire.payload, inputs=inputs)), discreet(judge, secrets)
+    (((completed,), its_judge),) = complete_many([fire], judge, folder)
+    return completed, its_judge
 
 
-def _read(payload: RunPayload, folder: Path) -> list[Inputs]:
+def complete_many(fires: Iterable[Fire], judge: Judge, folder: Path) -> list[tuple[list[Fire], Judge]]:
+    """Do the same for fires that share the volumes in `folder`; return them in parts, each with a judge of its own."""
+    read = cache(partial(_read, folder))
+    parts: dict[tuple[InputSource, ...], tuple[list[Fire], Judge]] = {}
+    refused: dict[str, tuple[list[Fire], Judge]] = {}
+    for fire in fires:
+        payload = fire.payload
+        try:
+            found = read(payload.namespace, payload.inputs_from)
+            inputs = _merged(payload, found)
+        except InvalidValueError as error:
+            refused.setdefault(str(error), ([], _refusing(str(error))))[0].append(fire)
+            continue
+        if payload.inputs_from not in parts:
+            parts[payload.inputs_from] = [], discreet(judge, _secret(payload.inputs_from, found))
+        parts[payload.inputs_from][0].append(Fire(fire.slot, replace(payload, inputs=inputs)))
+    return [*parts.values(), *refused.values()]
+
+
+def size(folder: Path) -> int:
+    """Return the bytes that all volumes in a folder show: none, if there is no such folder."""
+    return sum(path.stat().st_size for path in folder.glob("*/*") if path.is_file())
+
+
+def _refusing(message: str) -> Judge:
+    refusal = Verdict(VerdictKind.NO_INPUTS, message)
+    return lambda _, requests: [refusal for _ in requests]
+
+
+def _secret(sources: Sequence[InputSource], found: Sequence[Inputs]) -> list[Inputs]:
+    """Return what is from Secrets."""
+    return [values for source, values in zip(sources, found, strict=True) if source.kind == "Secret"]
+
+
+def _read(folder: Path, namespace: str, sources: Sequence[InputSource]) -> list[Inputs]:
     """Return what each source gives."""
     found = []
-    for index, source in enumerate(payload.inputs_from):
+    for index, source in enumerate(sources):
         field = f"spec.inputsFrom[{index}]"
         files = _files(folder / str(index), source.key)
         if not files and not source.optional:
-            remedy = (
-                f"namespace {payload.namespace} has no such thing, or it is empty; create it, or set optional: true"
-            )
+            remedy = f"namespace {namespace} has no such thing, or it is empty; create it, or set optional: true"
             raise InvalidValueError(field, _title(source, source.key), remedy)
         found.append({source.input or key: _value(field, source, key, content) for key, content in files.items()})
     return found
@@ -77,7 +105,7 @@ def _title(source: InputSource, key: str | None) -> str:
     return f"{source.kind} {source.name}" + (f", key {key}" if key else "")
 
 
-def _merged(payload: RunPayload, found: list[Inputs]) -> Inputs:
+def _merged(payload: RunPayload, found: Sequence[Inputs]) -> Inputs:
     """Lay each source's values over those before it."""
     inputs = dict(payload.inputs)
     for values in found:
