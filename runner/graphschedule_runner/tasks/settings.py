@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from graphschedule.errors import InvalidValueError
+from graphschedule_platform.notification_batches import DELAYS
+from graphschedule_platform.publisher import BrokerAddress
 
+from graphschedule_runner.embedder import OPENAI_URL
 from graphschedule_runner.rpc import Patience, Service
 
 if TYPE_CHECKING:
@@ -18,10 +21,8 @@ if TYPE_CHECKING:
 
     Environment = Mapping[str, str]
 
-APP_ENVIRONMENTS = ("local", "dev", "prod")
-
-BATCHED_TYPES = ("AGENT_RUN", "ZERO_BALANCE", "LOW_BALANCE", "BLOCK_EXECUTION_FAILED", "CONTINUOUS_AGENT_ERROR")
-"""The notification types that have a delay, and so batches that fall due (C §4.7)."""
+PROD = "prod"
+APP_ENVIRONMENTS = ("local", "dev", PROD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class TaskSettings:
     """NOTIFICATION_TYPES: whose batches to send, separated by commas."""
     notification_service: Service | None
     """NOTIFICATIONMANAGER_HOST, NOTIFICATION_SERVICE_PORT; None if there is none."""
+    broker: BrokerAddress | None
+    """RABBITMQ_URL, or the platform's names for its parts: where the notification service's queues are; or None."""
     database_manager: Service | None
     """DATABASEMANAGER_HOST, DATABASE_API_PORT; None if there is none."""
     patience: Patience
@@ -88,6 +91,7 @@ class TaskSettings:
                 port="NOTIFICATION_SERVICE_PORT",
                 default_port=8007,
             ),
+            broker=_broker(environment),
             database_manager=_service(
                 environment,
                 "database manager",
@@ -105,7 +109,7 @@ class TaskSettings:
             product_alert_urls=tuple(environment.get("PRODUCT_ALERT_URLS", "").split()) or platform_alert_urls,
             alert_reminder_seconds=_integer(environment, "ALERT_REMINDER_SECS", 86_400),
             cloud_storage_url=_cloud_storage_url(environment),
-            embedding_url=environment.get("EMBEDDING_URL") or "https://api.openai.com/v1",
+            embedding_url=environment.get("EMBEDDING_URL") or OPENAI_URL,
             embedding_key=environment.get("OPENAI_INTERNAL_API_KEY") or None,
             embedding_model=environment.get("STORE_EMBEDDING_MODEL") or "text-embedding-3-small",
             docs_folder=environment.get("DOCS_FOLDER") or None,
@@ -147,9 +151,9 @@ def _notification_types(environment: Environment) -> tuple[str, ...]:
     name = "NOTIFICATION_TYPES"
     types = tuple(word.strip() for word in environment.get(name, "").split(",") if word.strip())
     for word in types:
-        if word not in BATCHED_TYPES:
-            raise InvalidValueError(name, word, f"write types out of {', '.join(BATCHED_TYPES)}, separated by commas")
-    return types or BATCHED_TYPES
+        if word not in DELAYS:
+            raise InvalidValueError(name, word, f"write types out of {', '.join(DELAYS)}, separated by commas")
+    return types or tuple(DELAYS)
 
 
 def _service(environment: Environment, name: str, *, host: str, port: str, default_port: int) -> Service | None:
@@ -157,6 +161,11 @@ def _service(environment: Environment, name: str, *, host: str, port: str, defau
     if number > 65_535:
         raise InvalidValueError(port, number, "write a port, 1 to 65535")
     return Service(name, environment[host], number) if environment.get(host) else None
+
+
+def _broker(environment: Environment) -> BrokerAddress | None:
+    names = ("RABBITMQ_URL", "RABBITMQ_CLUSTER_HOST", "RABBITMQ_HOST")
+    return BrokerAddress.from_environment(environment) if any(map(environment.get, names)) else None
 
 
 def _cloud_storage_url(environment: Environment) -> str | None:

@@ -1,0 +1,52 @@
+"""`process-weekly-summary` (M16): have the weekly summary of every active user made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphschedule.errors import InvalidValueError
+from graphschedule_platform.errors import BrokerUnavailableError
+from graphschedule_platform.publisher import BrokerAddress, Publisher
+from graphschedule_platform.weekly_summary import SUMMARIES, active_users, message
+
+from graphschedule_runner import rpc
+from graphschedule_runner.tasks.settings import PROD
+from graphschedule_runner.tasks.task import TaskResult
+
+if TYPE_CHECKING:
+    from graphschedule_runner.tasks.task import TaskContext
+
+_REMEDY = "set it, or RABBITMQ_URL to queue summaries without the notification service"
+
+
+def run(context: TaskContext) -> TaskResult:
+    """Ask the notification service, which finds the active users itself; where there is none, queue for it.
+
+    In `prod` the platform has no weekly summary (C §4.6).
+
+    Raises:
+        InvalidValueError: neither the service nor a broker is named.
+        DependencyError: the service does not do it.
+        BrokerUnavailableError: some summaries are not known to be queued; the next run queues all of them again.
+
+    """
+    settings = context.settings
+    if settings.app_env == PROD:
+        return TaskResult(f"no weekly summaries, for APP_ENV is {PROD}")
+    if settings.notification_service:
+        rpc.call(settings.notification_service, settings.patience, "queue_weekly_summary")
+        return TaskResult(f"asked the {settings.notification_service} for all weekly summaries")
+    if settings.broker is None:
+        raise InvalidValueError("NOTIFICATIONMANAGER_HOST", None, _REMEDY)
+    return _queue(context, settings.broker)
+
+
+def _queue(context: TaskContext, broker: BrokerAddress) -> TaskResult:
+    now = context.clock()
+    with context.engine.connect() as connection:
+        users = active_users(connection, now)
+    with Publisher(broker, SUMMARIES) as publisher:
+        faults = [fault for fault in publisher.publish_many([message(user, now) for user in users]) if fault]
+    if faults:
+        raise BrokerUnavailableError(f"{len(faults)} of {len(users)} weekly summaries are not queued: {faults[0]}")
+    return TaskResult(f"queued {len(users)} weekly summaries", {"queued": len(users)})
