@@ -20,6 +20,9 @@ SCHEDULE_UID_LABEL = f"{GROUP}/schedule-uid"
 GRAPH_LABEL = f"{GROUP}/graph-id"
 USER_LABEL = f"{GROUP}/user-id"
 
+SCHEDULE_ID_LABEL = f"{GROUP}/schedule-id"
+"""Label of a GraphSchedule: the id that the API knows it by; without it, that is its uid."""
+
 SHARD_LABEL = f"{GROUP}/shard"
 """Label of a shard's CronJob and Secrets: the name of the shard, which is the CronJob's."""
 
@@ -28,6 +31,9 @@ SHARD_GROUP_LABEL = f"{GROUP}/shard-group"
 
 MEMBERS_ANNOTATION = f"{GROUP}/members"
 """Annotation of a shard's CronJob: the name of the Secret that holds its members."""
+
+RETIRED_ANNOTATION = f"{GROUP}/retired-members"
+"""Annotation of a shard's CronJob: earlier such Secrets, which Jobs may still need, as JSON: since when, by name."""
 
 RUN_ANNOTATION = f"{GROUP}/run"
 """Annotation of the pod template that carries the run payload (`graphschedule.payload`)."""

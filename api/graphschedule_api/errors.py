@@ -1,0 +1,40 @@
+"""What can go wrong for a caller; each surface writes these in its own form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphschedule_platform.verdict import Verdict
+
+
+class NotFoundError(Exception):
+    """There is no such schedule or task."""
+
+
+class UnauthenticatedError(Exception):
+    """The caller does not say who it is, or not credibly."""
+
+
+class NotAuthorizedError(Exception):
+    """The caller may not do this."""
+
+
+class RefusedError(Exception):
+    """The cluster does not take the schedule as it is; `str()` is what it said."""
+
+
+class GraphRefusedError(Exception):
+    """The platform would not run the graph as it is asked for (M2); `verdict` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__(verdict.message)
+
+
+class UnavailableError(Exception):
+    """Something that the answer needs is away; the same request may succeed later."""
+
+
+class UnhealthyServiceError(Exception):
+    """The service cannot do its work; `str()` says why (M29)."""

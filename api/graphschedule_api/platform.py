@@ -1,0 +1,95 @@
+"""The platform's database, asked from the event loop: what it would say to a graph (M2)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from graphschedule_platform import catalogue, database, stores
+from graphschedule_platform.errors import PlatformUnsupportedError, TransientError
+from graphschedule_platform.probe import probe
+from graphschedule_platform.validate import validate_many
+from sqlalchemy.exc import SQLAlchemyError
+
+from graphschedule_api import metrics
+from graphschedule_api.errors import GraphRefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from graphschedule_platform.verdict import ExecutionRequest
+    from sqlalchemy import Connection, Engine
+
+    from graphschedule_api.settings import Settings
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+THREADS = 4
+"""Pieces of work at once; whatever is more waits for its turn."""
+
+
+class Platform:
+    """The platform. Nothing is connected until the first piece of work."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the settings.
+
+        Raises:
+            InvalidValueError: the URL, the encryption key, the system credentials or the catalogue cannot be used.
+
+        """
+        cipher = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+        if cipher is not None:
+            stores.check_key(cipher)
+        self._validate = partial(
+            validate_many,
+            catalogue=catalogue.load(),
+            cipher=cipher,
+            system_credentials=stores.system_credentials(settings.system_credentials),
+        )
+        self._engine: Engine = database.engine(settings.database_url.get_secret_value(), pool_size=THREADS)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="platform")
+
+    async def check(self, request: ExecutionRequest) -> None:
+        """Return if the platform would run what is asked for.
+
+        Raises:
+            GraphRefusedError: it would not.
+            UnavailableError: it cannot be asked now.
+
+        """
+        (verdict,) = await self.read(lambda connection: self._validate(connection, [request]))
+        if not verdict.valid:
+            raise GraphRefusedError(verdict)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run work in a thread, in a transaction that keeps nothing, and return what it returns.
+
+        Raises:
+            UnavailableError: the database is away, refuses, or is not one that we can work with.
+
+        """
+
+        def answer() -> T:
+            with self._engine.connect() as connection:
+                probe(connection)
+                return work(connection)
+
+        try:
+            answered = await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+        except (TransientError, PlatformUnsupportedError, SQLAlchemyError) as error:
+            metrics.DATABASE_REQUESTS.labels("unanswered").inc()
+            logger.warning("the platform's database gave no answer: %s", error)
+            raise UnavailableError("the platform's database cannot be asked now") from error
+        metrics.DATABASE_REQUESTS.labels("answered").inc()
+        return answered
+
+    def close(self) -> None:
+        """Give up what waits for a thread, and the connections; work in hand ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.dispose()

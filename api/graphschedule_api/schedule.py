@@ -1,0 +1,116 @@
+"""What a GraphSchedule says and what one is made of. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pydantic
+from graphschedule import cron, labels, payload
+from graphschedule.errors import InvalidValueError
+from graphschedule.slots import parse_instant
+from graphschedule.spec import GraphScheduleSpec
+from graphschedule_platform.verdict import ExecutionRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from graphschedule_api.cache import Object
+
+UTC_ZONE = "UTC"
+MAX_BYTES = payload.MAX_BYTES - 4096
+"""Limit of inputs and credentials: a run's arguments hold them, and names and ids besides."""
+
+_CRONS_KEPT = 4096
+
+
+def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
+    """Return the spec that members, spelt as in the resource, make.
+
+    Raises:
+        InvalidValueError: one cannot be used, the cron expression never fires, or there is too much of inputs.
+
+    """
+    try:
+        spec = GraphScheduleSpec.model_validate(members)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InvalidValueError(".".join(("spec", *map(str, first["loc"]))), first["input"], first["msg"]) from error
+    _next(spec.cron, now, cron.time_zone(spec.time_zone))
+    size = len(orjson.dumps([members.get("inputs"), members.get("credentials")]))
+    if size > MAX_BYTES:
+        remedy = f"they may take {MAX_BYTES} bytes as JSON together; keep large values elsewhere and pass a reference"
+        raise InvalidValueError("spec.inputs and spec.credentials", f"{size} bytes", remedy)
+    return spec
+
+
+def manifest(spec: GraphScheduleSpec, namespace: str, schedule_id: str) -> Object:
+    """Return the resource of a schedule that the API makes: the id is its label and, with a prefix, its name."""
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": labels.KIND,
+        "metadata": {
+            "name": name_of(schedule_id),
+            "namespace": namespace,
+            "labels": {labels.SCHEDULE_ID_LABEL: schedule_id},
+        },
+        "spec": spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True),
+    }
+
+
+def name_of(schedule_id: str) -> str:
+    """Return the name of the resource that the API makes for an id."""
+    return f"schedule-{schedule_id}"
+
+
+def request_of(spec: GraphScheduleSpec) -> ExecutionRequest:
+    """Return what a schedule asks the platform to run; inputs from Secrets and ConfigMaps are unknown here."""
+    return ExecutionRequest(
+        graph_id=spec.graph.id,
+        user_id=spec.user_id,
+        graph_version=spec.graph.version,
+        inputs=spec.inputs,
+        credentials={name: credential.model_dump(exclude_none=True) for name, credential in spec.credentials.items()},
+    )
+
+
+def is_paused(schedule: Object) -> bool:
+    """Tell whether nothing of it fires until somebody acts: it is suspended, or its graph is not valid any more."""
+    suspension = (schedule.get("status") or {}).get("suspension")
+    return bool(schedule["spec"].get("suspend")) or (suspension is not None and "until" not in suspension)
+
+
+def zone_name(schedule: Object) -> str:
+    """Return the name of its time zone."""
+    name: str = schedule["spec"].get("timeZone") or UTC_ZONE
+    return name
+
+
+def next_run(schedule: Object, now: datetime) -> datetime:
+    """Return the next time its cron expression asks for, in its zone; an open breaker moves it to after its cool-off.
+
+    Raises:
+        InvalidValueError: it has none.
+
+    """
+    spec = schedule["spec"]
+    suspension = (schedule.get("status") or {}).get("suspension") or {}
+    start = max(now, parse_instant(suspension["until"])) if "until" in suspension else now
+    zone = cron.time_zone(zone_name(schedule))
+    return _next(spec["cron"], start, zone)
+
+
+def _next(expression: str, start: datetime, zone: ZoneInfo) -> datetime:
+    following = _parse(expression).next_after(start, zone)
+    if following is None:
+        raise InvalidValueError("spec.cron", expression, "it never fires; name a day that some month has")
+    return following.astimezone(zone)
+
+
+@lru_cache(maxsize=_CRONS_KEPT)
+def _parse(expression: str) -> cron.Cron:
+    """Parse an expression once: most schedules share theirs with others."""
+    return cron.parse(expression)

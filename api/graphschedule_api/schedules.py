@@ -1,0 +1,177 @@
+"""What callers can do with schedules, whichever surface they come by. The GraphSchedules are the only store."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from graphschedule_api import kube, schedule
+from graphschedule_api.cache import id_of, key_of, uid_of
+from graphschedule_api.errors import NotAuthorizedError, NotFoundError, RefusedError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from graphschedule.spec import GraphScheduleSpec
+
+    from graphschedule_api.cache import Cache, Object
+    from graphschedule_api.platform import Platform
+    from graphschedule_api.watch import Watcher
+
+logger = logging.getLogger(__name__)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DENIED = "denied request: "
+"""What stands before a policy's own words (kubernetes, apiserver/pkg/admission/plugin/policy/validating)."""
+
+
+class Schedules:
+    """The schedules. Reads come from the cache; every write is the API server's, whose answer the cache takes."""
+
+    def __init__(
+        self, client: kube.Kube, cache: Cache, watchers: Sequence[Watcher], platform: Platform, namespace: str
+    ) -> None:
+        self._kube = client
+        self._cache = cache
+        self._watchers = watchers
+        self._platform = platform
+        self._namespace = namespace
+
+    def age(self) -> float:
+        """Return for how many seconds what is read here may lack news from the API server; usually none."""
+        return max(watcher.age() for watcher in self._watchers)
+
+    def find(self, *, user_id: str | None = None, graph_id: str | None = None) -> Iterator[Object]:
+        """Yield the schedules of a user, of a graph, of both, or all."""
+        return self._cache.find(user_id=user_id, graph_id=graph_id)
+
+    async def get(self, schedule_id: str) -> Object:
+        """Return the schedule of an id.
+
+        One that the cache does not know may be newer than the cache's news, made through another replica: the API
+        server is asked for the name that such a schedule has.
+
+        Raises:
+            NotFoundError: there is none.
+            UnavailableError: the API server cannot be asked now.
+
+        """
+        known = self._cache.by_id(schedule_id)
+        if known is not None:
+            return known
+        if not _UUID.fullmatch(schedule_id):
+            raise _not_found(schedule_id)
+        with _as_told(schedule_id):
+            found = await self._kube.get(kube.SCHEDULES, self._namespace, schedule.name_of(schedule_id))
+        self._cache.put(found)
+        return found
+
+    async def of_user(self, schedule_id: str, user_id: str) -> Object:
+        """Return the schedule of an id, which must be the user's.
+
+        Raises:
+            NotFoundError, UnavailableError: as `get`.
+            NotAuthorizedError: it is another user's.
+
+        """
+        found = await self.get(schedule_id)
+        if found["spec"]["userId"] != user_id:
+            raise NotAuthorizedError(f"user {user_id} does not own schedule {schedule_id}")
+        return found
+
+    async def create(self, spec: GraphScheduleSpec) -> Object:
+        """Make a schedule that the platform would run, and return it.
+
+        Raises:
+            GraphRefusedError: the platform would not run the graph.
+            RefusedError: the API server does not take it.
+            NotAuthorizedError: a policy denies this user here.
+            UnavailableError: the platform or the API server cannot be asked now.
+
+        """
+        await self._platform.check(schedule.request_of(spec))
+        schedule_id = str(uuid.uuid4())
+        with _as_told(schedule_id):
+            made = await self._kube.create(kube.SCHEDULES, schedule.manifest(spec, self._namespace, schedule_id))
+        self._cache.put(made)
+        _log("created", made)
+        return made
+
+    async def suspend(self, found: Object, *, suspended: bool) -> Object:
+        """Pause or resume a schedule, and return it as it is now; slots that passed meanwhile are not made up.
+
+        Raises:
+            NotFoundError: it is gone by now.
+            RefusedError, NotAuthorizedError, UnavailableError: as `create`.
+
+        """
+        if bool(found["spec"].get("suspend")) == suspended:
+            return found
+        with self._writing(found):
+            change = {"metadata": {"uid": uid_of(found)}, "spec": {"suspend": suspended}}
+            changed = await self._kube.merge(kube.SCHEDULES, *key_of(found), change)
+        self._cache.put(changed)
+        _log("paused" if suspended else "resumed", changed)
+        return changed
+
+    async def delete(self, found: Object) -> None:
+        """Delete a schedule; its CronJob goes with it.
+
+        Raises:
+            NotFoundError: it is gone by now.
+            NotAuthorizedError, UnavailableError: as `create`.
+
+        """
+        with self._writing(found):
+            await self._kube.delete(kube.SCHEDULES, *key_of(found), uid_of(found))
+        self._cache.forget(found)
+        _log("deleted", found)
+
+    @contextmanager
+    def _writing(self, found: Object) -> Iterator[None]:
+        """Translate errors; who is gone or another by now is known no more."""
+        try:
+            with _as_told(id_of(found)):
+                yield
+        except NotFoundError:
+            self._cache.forget(found)
+            raise
+
+
+@contextmanager
+def _as_told(schedule_id: str) -> Iterator[None]:
+    """Translate the API server's errors into those that callers know."""
+    try:
+        yield
+    except (kube.NotFoundError, kube.ConflictError) as error:  # the name is another object's by now
+        raise _not_found(schedule_id) from error
+    except kube.InvalidError as error:
+        raise RefusedError(str(error)) from error
+    except kube.ForbiddenError as error:
+        if _DENIED not in str(error):
+            raise
+        raise NotAuthorizedError(str(error).partition(_DENIED)[2]) from error
+    except kube.UnavailableError as error:
+        logger.warning("the API server gave no answer: %s", error)
+        raise UnavailableError("the Kubernetes API server cannot be asked now") from error
+
+
+def _not_found(schedule_id: str) -> NotFoundError:
+    return NotFoundError(f"schedule {schedule_id} does not exist")
+
+
+def _log(what: str, about: Object) -> None:
+    namespace, name = key_of(about)
+    spec = about["spec"]
+    logger.info(
+        what,
+        extra={
+            "schedule_id": id_of(about),
+            "schedule": f"{namespace}/{name}",
+            "user_id": spec["userId"],
+            "graph_id": spec["graph"]["id"],
+        },
+    )

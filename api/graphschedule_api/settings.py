@@ -1,0 +1,48 @@
+"""The API's settings: environment variables with the prefix `GRAPHSCHEDULE_`, as the chart sets them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Lists and objects are written as JSON."""
+
+    model_config = SettingsConfigDict(env_prefix="GRAPHSCHEDULE_", env_ignore_empty=True, frozen=True)
+
+    namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to serve; none named means all.")
+    namespace: str = Field(min_length=1, description="Where schedules are made, and where the system tasks are.")
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - callers come from outside the pod
+    port: int = Field(default=8003, ge=0, le=65535, description="Its port; the platform's client expects 8003.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")
+
+    rpc_enabled: bool = Field(default=True, description="Serve the platform's scheduler RPC.")
+    rpc_token: SecretStr | None = Field(
+        default=None, description="Bearer token that its callers must show; unset: none, the network decides."
+    )
+
+    database_url: SecretStr = Field(description="The platform's database, with which graphs are judged.")
+    encryption_key: SecretStr | None = Field(
+        default=None, description="The platform's Fernet key; unset: credentials are judged by shape only."
+    )
+    system_credentials: str = Field(
+        default="", description="What the platform offers to all users: provider:type:id, separated by commas."
+    )
+
+    list_chunk: int = Field(default=500, ge=1, description="Objects per page of a list.")
+    silence_seconds: float = Field(
+        default=70.0,
+        gt=0,
+        description="A watch that says nothing for this long is opened anew (servers speak every 60).",
+    )
+    request_seconds: float = Field(default=30.0, gt=0, description="Time limit of one request to the API server.")
+    connections: int = Field(default=32, ge=1, description="Connections to the API server, at most.")
+    linger_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="How long after SIGTERM new requests are still taken, until nobody sends any here.",
+    )
+    drain_seconds: int = Field(default=20, ge=1, description="Time for the requests in hand after that.")
