@@ -217,6 +217,24 @@ def make_store_version(
     return version_id
 
 
+def make_execution(connection: Connection, graph: Graph, **values: Any) -> str:  # noqa: ANN401 - of any column
+    """Make an execution of a graph by its owner; return the id."""
+    execution_id = new_id()
+    columns = {"agent_graph_id": graph.id, "agent_graph_version": graph.version, "user_id": graph.user_id}
+    connection.execute(insert(tables.agent_graph_execution).values({"id": execution_id} | columns | values))
+    return execution_id
+
+
+def make_notification_batch(connection: Connection, user_id: str, type_: str, times: Sequence[datetime]) -> None:
+    """Make a user's batch of notifications of one type, with one made at each time."""
+    batch, event = standalone_tables.user_notification_batch, standalone_tables.notification_event
+    batch_id = new_id()
+    connection.execute(insert(batch).values(id=batch_id, user_id=user_id, type=type_))
+    for time in times:
+        row = {"id": new_id(), "user_notification_batch_id": batch_id, "type": type_, "data": {}, "created_at": time}
+        connection.execute(insert(event).values(row))
+
+
 def _node_row(graph: Graph, node: Node) -> dict[str, Any]:
     return {
         "id": node.id,
