@@ -1,0 +1,36 @@
+"""Where it plays: a platform on real servers, and beside it a cluster with a node, on which the chart is installed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.servers import Platform, platform
+from dev import cluster, images, release
+from dev.services import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dev.cluster import Cluster
+
+NAMESPACE = "nine"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A platform and a cluster."""
+
+    platform: Platform
+    cluster: Cluster
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Give a stage for as long as the block lasts."""
+    built = images.build("operator", "runner")
+    with platform("nine") as made, cluster.up(name="nine") as running:
+        urls = (Service(url).url_for(running.node_address) for url in (made.database_url, made.broker_url))
+        release.install_beside(running, NAMESPACE, built, *urls)
+        yield Stage(made, running)
