@@ -1,4 +1,4 @@
-"""The platform's queues, declared as its executor declares them (C §2.9)."""
+"""The platform's queues, declared as its executor and its notification service declare them (C §2.9, §4.6)."""
 
 from __future__ import annotations
 
@@ -20,27 +20,38 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
-class RunQueue:
-    """One generation of the queue that the executor consumes."""
+class Queue:
+    """A queue, such as one generation of the queue that the executor consumes."""
 
     name: str
     arguments: dict[str, Any]
 
 
-QUORUM = RunQueue("graph_execution_queue_v2", {"x-queue-type": "quorum", "x-consumer-timeout": _DAY_MS})
+QUORUM = Queue("graph_execution_queue_v2", {"x-queue-type": "quorum", "x-consumer-timeout": _DAY_MS})
 """Since platform v0.6.58."""
 
-CLASSIC = RunQueue("graph_execution_queue", {"x-consumer-timeout": _DAY_MS})
+CLASSIC = Queue("graph_execution_queue", {"x-consumer-timeout": _DAY_MS})
 """Up to platform v0.6.57."""
 
+SUMMARIES = Queue("summary_notifications_v2", {"x-queue-type": "quorum", "x-dead-letter-exchange": "dead_letter"})
+"""What the notification service makes summaries from."""
 
-def declare(url: str, *queues: RunQueue) -> None:
+
+def declare(url: str, *queues: Queue) -> None:
     """Declare the run exchange of a vhost, and the given generations of the run queue bound to it."""
     with channel(url) as opened:
         opened.exchange_declare(EXCHANGE, "direct", durable=True)
         for queue in queues:
             opened.queue_declare(queue.name, durable=True, arguments=queue.arguments)
             opened.queue_bind(queue.name, EXCHANGE, ROUTING_KEY)
+
+
+def declare_summaries(url: str) -> None:
+    """Declare the notification service's exchange of a vhost, and its queue of summaries bound to it."""
+    with channel(url) as opened:
+        opened.exchange_declare("notifications", "topic", durable=True)
+        opened.queue_declare(SUMMARIES.name, durable=True, arguments=SUMMARIES.arguments)
+        opened.queue_bind(SUMMARIES.name, "notifications", "notification.summary.#")
 
 
 @contextlib.contextmanager
@@ -53,7 +64,7 @@ def channel(url: str) -> Iterator[BlockingChannel]:
         connection.close()
 
 
-def take_all(url: str, queue: RunQueue = QUORUM) -> list[tuple[pika.BasicProperties, bytes]]:
+def take_all(url: str, queue: Queue = QUORUM) -> list[tuple[pika.BasicProperties, bytes]]:
     """Take what waits in a queue: each message's properties and body, in order."""
     taken: list[tuple[pika.BasicProperties, bytes]] = []
     with channel(url) as opened:
