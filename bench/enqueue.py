@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 import uuid
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -115,7 +114,7 @@ class Bare:
 
 def _spread(payloads: Sequence[RunPayload], count: int) -> list[Fire]:
     """Return fires of as many schedules, all of the same minute."""
-    schedules = (replace(payloads[number % len(payloads)], schedule_uid=str(uuid.uuid4())) for number in range(count))
+    schedules = (payloads[number % len(payloads)]._replace(schedule_uid=str(uuid.uuid4())) for number in range(count))
     return [fire for payload in schedules for fire in fires(payload, 1)]
 
 

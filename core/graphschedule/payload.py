@@ -7,8 +7,7 @@ access to the API server. Standard library only, for it is on the runner's cold-
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphschedule.errors import InvalidValueError
 
@@ -22,8 +21,7 @@ MAX_BYTES = 192 * 1024
 """Limit of the encoded payload. Kubernetes allows 256 KiB for all annotations of one object together."""
 
 
-@dataclass(frozen=True, slots=True)
-class InputSource:
+class InputSource(NamedTuple):
     """Where a run finds inputs that are kept elsewhere: a volume of its pod shows what a Secret or ConfigMap holds.
 
     `kind` is Secret or ConfigMap, `format` Text or Json. `key` None means every key, each as the input of its name;
@@ -38,8 +36,7 @@ class InputSource:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunPayload:
+class RunPayload(NamedTuple):
     """What one run needs to know.
 
     `inputs` is the graph's input object, over which the run lays what it finds in `inputs_from`; `credentials` maps a
@@ -56,16 +53,20 @@ class RunPayload:
     user_id: str
     graph_version: int | None = None
     agent_name: str | None = None
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    credentials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = {}
+    credentials: Mapping[str, Mapping[str, Any]] = {}
     inputs_from: tuple[InputSource, ...] = ()
-    heartbeat_url: str | None = field(default=None, repr=False)
+    heartbeat_url: str | None = None
     not_before: str | None = None
+
+    def __repr__(self) -> str:
+        return f"RunPayload of {self.namespace}/{self.name}"
 
     def encode(self) -> str:
         """Return the payload as compact JSON with sorted keys: equal payloads are equal texts."""
-        members = {"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=asdict)
+        sources = [source._asdict() for source in self.inputs_from]
+        members = {"format": FORMAT} | self._asdict() | {"inputs_from": sources}
+        return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def decode(cls, text: str) -> RunPayload:
@@ -86,5 +87,5 @@ class RunPayload:
             sources = tuple(InputSource(**source) for source in members.pop("inputs_from", ()))
             return cls(**members, inputs_from=sources)
         except TypeError as error:
-            remedy = f"its members must be {', '.join(cls.__slots__)}"
+            remedy = f"its members must be {', '.join(cls._fields)}"
             raise InvalidValueError("payload", sorted(members), remedy) from error

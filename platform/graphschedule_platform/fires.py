@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule_platform.ledger import Entry
@@ -17,14 +15,13 @@ if TYPE_CHECKING:
     from graphschedule_platform.verdict import NodeErrors
 
 
-@dataclass(frozen=True)
-class Fire:
+class Fire(NamedTuple):
     """One slot of a schedule, and what to run in it."""
 
     slot: Slot
     payload: RunPayload
 
-    @cached_property
+    @property
     def id(self) -> str:
         """The execution's id, which is also the slot's in the ledger."""
         return self.slot.execution_id

@@ -24,6 +24,7 @@ from graphschedule_platform.column_types import (
 from graphschedule_platform.table_parts import (
     EMPTY_OBJECT,
     column,
+    complete,
     created,
     flag,
     id_,
@@ -312,3 +313,5 @@ unified_content_embedding = table(
     Index(None, "search", postgresql_using="gin"),
     index("user_id"),
 )
+
+complete()

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from graphschedule_platform.column_types import PerDialect, UtcTimestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sqlalchemy.sql.schema import SchemaItem
 
 _MAX_NAME = 63
@@ -47,6 +49,8 @@ metadata = MetaData(
     naming_convention={"platform_name": _platform_name} | dict.fromkeys(("pk", "fk", "uq", "ix"), "%(platform_name)s")
 )
 """The platform's tables, as far as their modules are imported."""
+
+_left: dict[str, Callable[[], Iterable[SchemaItem]]] = {}
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOW = PerDialect("CURRENT_TIMESTAMP", "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))")
@@ -84,9 +88,18 @@ def updated() -> Column[Any]:
     return column("updatedAt", UtcTimestamp, server_default=_NOW)
 
 
-def table(name: str, *items: SchemaItem) -> Table:
-    """Return one of the platform's tables."""
-    return Table(name, metadata, *items)
+def table(name: str, *items: SchemaItem, keys: Callable[[], Iterable[SchemaItem]] = tuple) -> Table:
+    """Return one of the platform's tables; its `keys`, indexes and checks are left to `complete`."""
+    made = Table(name, metadata, *items)
+    _left[name] = keys
+    return made
+
+
+def complete() -> None:
+    """Give the tables their keys, indexes and checks: only who creates tables needs them, and a fire has no time."""
+    for name, keys in _left.items():
+        Table(name, metadata, *keys(), extend_existing=True)
+    _left.clear()
 
 
 def references(

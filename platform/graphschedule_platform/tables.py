@@ -69,10 +69,12 @@ user = table(
     flag("notifyOnAgentApproved", True),
     flag("notifyOnAgentRejected", True),
     column("subscriptionTier", PlatformEnum("SubscriptionTier"), server_default="NO_TIER"),
-    CheckConstraint(
-        "timezone = 'not-set' OR now() AT TIME ZONE timezone IS NOT NULL", name="User_timezone_check"
-    ).ddl_if(dialect="postgresql"),
-    unique("email"),
+    keys=lambda: (
+        CheckConstraint(
+            "timezone = 'not-set' OR now() AT TIME ZONE timezone IS NOT NULL", name="User_timezone_check"
+        ).ddl_if(dialect="postgresql"),
+        unique("email"),
+    ),
 )
 
 agent_block = table(
@@ -83,7 +85,7 @@ agent_block = table(
     column("outputSchema", Text),
     optional("description", Text),
     optional("optimizedDescription", Text),
-    unique("name"),
+    keys=lambda: (unique("name"),),
 )
 
 agent_graph = table(
@@ -100,10 +102,12 @@ agent_graph = table(
     optional("forkedFromVersion", Integer),
     optional("recommendedScheduleCron", Text),
     optional("instructions", Text),
-    references("AgentGraph", "forked_from_id", "forked_from_version", ondelete="SET NULL", to=("id", "version")),
-    of_user(),
-    index("forked_from_id", "forked_from_version"),
-    index("user_id", "is_active", "id", "version"),
+    keys=lambda: (
+        references("AgentGraph", "forked_from_id", "forked_from_version", ondelete="SET NULL", to=("id", "version")),
+        of_user(),
+        index("forked_from_id", "forked_from_version"),
+        index("user_id", "is_active", "id", "version"),
+    ),
 )
 
 _JSON_OBJECT = PerDialect("'{}'::json", "'{}'")
@@ -117,12 +121,14 @@ agent_node = table(
     optional("webhookId", Text),
     column("constantInput", Json, server_default=_JSON_OBJECT),
     column("metadata", Json, server_default=_JSON_OBJECT),
-    references("AgentBlock", "agent_block_id", ondelete="RESTRICT"),
-    of_graph(ondelete="CASCADE"),
-    references("IntegrationWebhook", "webhook_id", ondelete="SET NULL"),
-    index("agent_block_id"),
-    index("agent_graph_id", "agent_graph_version"),
-    index("webhook_id"),
+    keys=lambda: (
+        references("AgentBlock", "agent_block_id", ondelete="RESTRICT"),
+        of_graph(ondelete="CASCADE"),
+        references("IntegrationWebhook", "webhook_id", ondelete="SET NULL"),
+        index("agent_block_id"),
+        index("agent_graph_id", "agent_graph_version"),
+        index("webhook_id"),
+    ),
 )
 
 agent_node_link = table(
@@ -133,10 +139,12 @@ agent_node_link = table(
     column("agentNodeSinkId", Text),
     column("sinkName", Text),
     flag("isStatic", False),
-    references("AgentNode", "agent_node_sink_id", ondelete="CASCADE"),
-    references("AgentNode", "agent_node_source_id", ondelete="CASCADE"),
-    index("agent_node_sink_id"),
-    index("agent_node_source_id"),
+    keys=lambda: (
+        references("AgentNode", "agent_node_sink_id", ondelete="CASCADE"),
+        references("AgentNode", "agent_node_source_id", ondelete="CASCADE"),
+        index("agent_node_sink_id"),
+        index("agent_node_source_id"),
+    ),
 )
 
 library_agent = table(
@@ -156,14 +164,16 @@ library_agent = table(
     optional("imageUrl", Text),
     column("settings", Json, server_default=EMPTY_OBJECT),
     optional("folderId", Text),
-    of_graph(ondelete="RESTRICT"),
-    references("Profile", "creator_id", ondelete="SET NULL"),
-    references("LibraryFolder", "folder_id", ondelete="RESTRICT"),
-    of_user(),
-    unique("user_id", "agent_graph_id", "agent_graph_version"),
-    index("agent_graph_id", "agent_graph_version"),
-    index("creator_id"),
-    index("folder_id"),
+    keys=lambda: (
+        of_graph(ondelete="RESTRICT"),
+        references("Profile", "creator_id", ondelete="SET NULL"),
+        references("LibraryFolder", "folder_id", ondelete="RESTRICT"),
+        of_user(),
+        unique("user_id", "agent_graph_id", "agent_graph_version"),
+        index("agent_graph_id", "agent_graph_version"),
+        index("creator_id"),
+        index("folder_id"),
+    ),
 )
 
 store_listing_version = table(
@@ -195,14 +205,16 @@ store_listing_version = table(
     optional("instructions", Text),
     column("search", SearchVector, nullable=True, server_default=""),
     optional("agentOutputDemoUrl", Text),
-    of_graph(ondelete="RESTRICT"),
-    of_user("reviewer_id", ondelete="SET NULL"),
-    references("StoreListing", "store_listing_id", ondelete="CASCADE"),
-    unique("store_listing_id", "version"),
-    index("agent_graph_id", "agent_graph_version"),
-    index("reviewer_id"),
-    index("store_listing_id", "submission_status", "is_available"),
-    index("submission_status"),
+    keys=lambda: (
+        of_graph(ondelete="RESTRICT"),
+        of_user("reviewer_id", ondelete="SET NULL"),
+        references("StoreListing", "store_listing_id", ondelete="CASCADE"),
+        unique("store_listing_id", "version"),
+        index("agent_graph_id", "agent_graph_version"),
+        index("reviewer_id"),
+        index("store_listing_id", "submission_status", "is_available"),
+        index("submission_status"),
+    ),
 )
 
 _STATUS = PlatformEnum("AgentExecutionStatus")
@@ -228,17 +240,19 @@ agent_graph_execution = table(
     optional("sharedAt", UtcTimestamp),
     optional("parentGraphExecutionId", Text),
     optional("endedAt", UtcTimestamp),
-    of_graph(ondelete="CASCADE"),
-    references("AgentPreset", "agent_preset_id", ondelete="SET NULL"),
-    references("AgentGraphExecution", "parent_graph_execution_id", ondelete="SET NULL"),
-    of_user(),
-    unique("share_token"),
-    index("agent_graph_id", "agent_graph_version"),
-    index("agent_preset_id"),
-    index("created_at"),
-    index("parent_graph_execution_id"),
-    index("share_token"),
-    index("user_id", "is_deleted", "created_at"),
+    keys=lambda: (
+        of_graph(ondelete="CASCADE"),
+        references("AgentPreset", "agent_preset_id", ondelete="SET NULL"),
+        references("AgentGraphExecution", "parent_graph_execution_id", ondelete="SET NULL"),
+        of_user(),
+        unique("share_token"),
+        index("agent_graph_id", "agent_graph_version"),
+        index("agent_preset_id"),
+        index("created_at"),
+        index("parent_graph_execution_id"),
+        index("share_token"),
+        index("user_id", "is_deleted", "created_at"),
+    ),
 )
 
 agent_node_execution = table(
@@ -253,11 +267,13 @@ agent_node_execution = table(
     column("executionStatus", _STATUS, server_default="COMPLETED"),
     optional("stats", Json),
     optional("executionData", Json),
-    references("AgentGraphExecution", "agent_graph_execution_id", ondelete="CASCADE"),
-    references("AgentNode", "agent_node_id", ondelete="CASCADE"),
-    index("added_time", "queued_time"),
-    index("agent_graph_execution_id", "agent_node_id", "execution_status"),
-    index("agent_node_id", "execution_status"),
+    keys=lambda: (
+        references("AgentGraphExecution", "agent_graph_execution_id", ondelete="CASCADE"),
+        references("AgentNode", "agent_node_id", ondelete="CASCADE"),
+        index("added_time", "queued_time"),
+        index("agent_graph_execution_id", "agent_node_id", "execution_status"),
+        index("agent_node_id", "execution_status"),
+    ),
 )
 
 agent_node_execution_input_output = table(
@@ -269,13 +285,15 @@ agent_node_execution_input_output = table(
     optional("referencedByOutputExecId", Text),
     optional("agentPresetId", Text),
     optional("data", Json),
-    references("AgentPreset", "agent_preset_id", ondelete="SET NULL"),
-    references("AgentNodeExecution", "referenced_by_input_exec_id", ondelete="CASCADE"),
-    references("AgentNodeExecution", "referenced_by_output_exec_id", ondelete="CASCADE"),
-    unique("referenced_by_input_exec_id", "referenced_by_output_exec_id", "name"),
-    index("agent_preset_id"),
-    index("name", "time"),
-    index("referenced_by_output_exec_id"),
+    keys=lambda: (
+        references("AgentPreset", "agent_preset_id", ondelete="SET NULL"),
+        references("AgentNodeExecution", "referenced_by_input_exec_id", ondelete="CASCADE"),
+        references("AgentNodeExecution", "referenced_by_output_exec_id", ondelete="CASCADE"),
+        unique("referenced_by_input_exec_id", "referenced_by_output_exec_id", "name"),
+        index("agent_preset_id"),
+        index("name", "time"),
+        index("referenced_by_output_exec_id"),
+    ),
 )
 
 user_workspace = table(
@@ -284,9 +302,11 @@ user_workspace = table(
     created(),
     column("updatedAt", UtcTimestamp),
     column("userId", Text),
-    of_user(),
-    unique("user_id"),
-    index("user_id"),
+    keys=lambda: (
+        of_user(),
+        unique("user_id"),
+        index("user_id"),
+    ),
 )
 
 _STEPS = PlatformEnumArray("OnboardingStep")
@@ -310,8 +330,10 @@ user_onboarding = table(
     column("consecutiveRunDays", Integer, server_default="0"),
     optional("lastRunAt", UtcTimestamp),
     flag("walletShown", False),
-    of_user(),
-    UniqueConstraint("user_id"),
+    keys=lambda: (
+        of_user(),
+        UniqueConstraint("user_id"),
+    ),
 )
 
 user_balance = table(
@@ -319,8 +341,10 @@ user_balance = table(
     column("userId", Text, primary_key=True),
     column("balance", Integer, server_default="0"),
     column("updatedAt", UtcTimestamp),
-    of_user(),
-    index("user_id"),
+    keys=lambda: (
+        of_user(),
+        index("user_id"),
+    ),
 )
 
 credit_transaction = table(
@@ -333,8 +357,10 @@ credit_transaction = table(
     flag("isActive", True),
     optional("metadata", Json),
     optional("runningBalance", Integer),
-    of_user(ondelete=None),
-    index("user_id", "created_at"),
+    keys=lambda: (
+        of_user(ondelete=None),
+        index("user_id", "created_at"),
+    ),
 )
 
 LATER_COLUMNS: dict[str, dict[str, Any]] = {

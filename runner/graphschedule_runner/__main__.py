@@ -1,23 +1,10 @@
-"""`graphschedule-runner`: enqueue a slot, finish unfinished ones, judge a schedule, prepare the database.
-
-Each command is a module of its own, imported only when it is asked for: a fire pays for nothing but `execute`.
-"""
+"""`graphschedule-runner`: enqueue a slot, finish unfinished ones, judge a schedule, prepare the database."""
 
 from __future__ import annotations
 
 import gc
-import os
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
-
-from graphschedule.errors import InvalidValueError
-from graphschedule.outcomes import Outcome
-from graphschedule_platform.errors import MigrationRefusedError, PlatformUnsupportedError, TransientError
-
-from graphschedule_runner import arguments, logs
-from graphschedule_runner.console import complain
-from graphschedule_runner.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,30 +15,11 @@ def main(words: Sequence[str] | None = None) -> int:
     # A fire is over in a second, a sixth of which would go into looking for garbage among the modules it loads.
     gc.disable()
     try:
-        return _run(words)
+        from graphschedule_runner.program import run
+
+        return run(sys.argv[1:] if words is None else words)
     finally:
         gc.freeze()
-
-
-def _run(words: Sequence[str] | None) -> int:
-    options = arguments.parser(os.environ).parse_args(words)
-    try:
-        settings = Settings.from_environment(os.environ)
-        logs.configure(settings.log_level)
-        command = import_module(f"graphschedule_runner.{options.module}")
-        code: int = command.run(options, settings)
-    except InvalidValueError as error:
-        return _refuse(Outcome.BAD_ARGUMENTS, error)
-    except TransientError as error:
-        return _refuse(Outcome.TRANSIENT, error)
-    except (MigrationRefusedError, PlatformUnsupportedError) as error:
-        return _refuse(Outcome.PLATFORM_UNSUPPORTED, error)
-    return code
-
-
-def _refuse(outcome: Outcome, error: Exception) -> int:
-    complain(f"error: {error}")
-    return outcome.exit_code
 
 
 if __name__ == "__main__":

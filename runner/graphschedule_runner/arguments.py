@@ -34,17 +34,18 @@ class _Shard(argparse.Action):
         namespace.shard, namespace.module = values, "shard"
 
 
-def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    """Return the parser; what the pod's environment says is the default of the options it concerns."""
+def parse(words: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
+    """Return the options; what the pod's environment says is the default of those it concerns."""
     top = argparse.ArgumentParser(prog="graphschedule-runner", description="Runs agent graphs on a schedule.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     _execute(commands, environment)
-    _repair(commands)
-    _validate(commands)
-    _upgrade(_group(commands, "db", "the database"))
-    _import(_group(commands, "graph", "graphs of a standalone database"))
-    _list(_group(commands, "executions", "executions"))
-    return top
+    if words[:1] != ["execute"]:  # a fire has no time for the others
+        _repair(commands)
+        _validate(commands)
+        _upgrade(_group(commands, "db", "the database"))
+        _import(_group(commands, "graph", "graphs of a standalone database"))
+        _list(_group(commands, "executions", "executions"))
+    return top.parse_args(words)
 
 
 def _execute(commands: Commands, environment: Mapping[str, str]) -> None:

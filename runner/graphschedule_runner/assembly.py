@@ -7,23 +7,22 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from graphschedule_platform import catalogue, database, stores
-from graphschedule_platform.delivery import Delivery
-from graphschedule_platform.probe import probe
-from graphschedule_platform.validate import validate_many
+from graphschedule_platform import database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from graphschedule_platform.admission import Judge
+    from graphschedule_platform.delivery import Delivery
+    from graphschedule_platform.publisher import Publisher
     from sqlalchemy import Connection, Engine
 
     from graphschedule_runner.settings import Settings
 
 
-def engine(settings: Settings) -> Engine:
-    """Return an engine of the platform's database."""
-    return database.engine(settings.database_url, pool_size=settings.pool_size)
+def engine(settings: Settings, *, ahead: bool = False) -> Engine:
+    """Return an engine of the platform's database; `ahead` begins to connect at once."""
+    return database.engine(settings.database_url, pool_size=settings.pool_size, ahead=ahead)
 
 
 @contextmanager
@@ -34,6 +33,8 @@ def transaction(settings: Settings) -> Iterator[Connection]:
         PlatformUnsupportedError: it is not one that we can work with.
 
     """
+    from graphschedule_platform.probe import probe
+
     made = engine(settings)
     try:
         with made.begin() as connection:
@@ -45,6 +46,9 @@ def transaction(settings: Settings) -> Iterator[Connection]:
 
 def judge(settings: Settings) -> Judge:
     """Return validation as these settings want it."""
+    from graphschedule_platform import catalogue, stores
+    from graphschedule_platform.validate import validate_many
+
     return partial(
         validate_many,
         catalogue=catalogue.load(),
@@ -53,15 +57,19 @@ def judge(settings: Settings) -> Judge:
     )
 
 
-def delivery(settings: Settings) -> Delivery:
-    """Return the way into the queue: the broker in the environment for PostgreSQL, the database itself for SQLite.
-
-    It begins to connect to the broker: ask for it before `engine`, which loads the driver of the database meanwhile.
-    """
+def publisher(settings: Settings) -> Publisher | None:
+    """Return the broker in the environment, to which it begins to connect; None for SQLite, which is its own queue."""
     if database.parse(settings.database_url).schema is None:
-        return Delivery(None, credit=settings.enable_credit)
+        return None
     from graphschedule_platform.publisher import BrokerAddress, Publisher
 
-    publisher = Publisher(BrokerAddress.from_environment(os.environ))
-    publisher.connect_ahead()
+    made = Publisher(BrokerAddress.from_environment(os.environ))
+    made.connect_ahead()
+    return made
+
+
+def delivery(settings: Settings, publisher: Publisher | None) -> Delivery:
+    """Return the way into the queue."""
+    from graphschedule_platform.delivery import Delivery
+
     return Delivery(publisher, credit=settings.enable_credit)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from graphschedule.errors import InvalidValueError
 from graphschedule.payload import RunPayload
 from graphschedule.slots import Slot, parse_instant
-from graphschedule_platform.enqueue import Enqueuer
-from graphschedule_platform.fires import Fire, FireResult
 
 from graphschedule_runner import assembly
 from graphschedule_runner.console import each_error, read, say
@@ -21,6 +19,8 @@ from graphschedule_runner.console import each_error, read, say
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from graphschedule_platform.fires import FireResult
 
     from graphschedule_runner.settings import Settings
 
@@ -39,14 +39,21 @@ _log = logging.getLogger(__name__)
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enqueue the slot, report what became of it, and return the outcome's exit code."""
     began = time.monotonic()
-    fire = _fire(options)
-    delivery = assembly.delivery(settings)
+    payload = RunPayload.decode(read("--payload", options.payload))
+    slot = slot_of(options, payload)
+    publisher = assembly.publisher(settings)
+    engine = assembly.engine(settings, ahead=True)
+    # All else is loaded while both are connecting.
+    from graphschedule_platform.enqueue import Enqueuer
+    from graphschedule_platform.fires import Fire
+
+    fire = Fire(slot, payload)
+    delivery = assembly.delivery(settings, publisher)
     judge = assembly.judge(settings)
-    if fire.payload.inputs_from:
+    if payload.inputs_from:
         from graphschedule_runner import sources
 
         fire, judge = sources.complete(fire, judge, options.inputs)
-    engine = assembly.engine(settings)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     enqueuer = Enqueuer(engine, judge, delivery, stopping=stopping.is_set)
@@ -56,16 +63,11 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     finally:
         delivery.close()
         engine.dispose()
-    if fire.payload.heartbeat_url:
+    if payload.heartbeat_url:
         from graphschedule_runner import heartbeat
 
-        heartbeat.beat(fire.payload.heartbeat_url, result.outcome, stopping.is_set)
+        heartbeat.beat(payload.heartbeat_url, result.outcome, stopping.is_set)
     return result.outcome.exit_code
-
-
-def _fire(options: argparse.Namespace) -> Fire:
-    payload = RunPayload.decode(read("--payload", options.payload))
-    return Fire(slot_of(options, payload), payload)
 
 
 def slot_of(options: argparse.Namespace, payload: RunPayload) -> Slot:

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Finish unfinished slots; return 0, or the code of a passing fault if some could not be finished."""
-    delivery = assembly.delivery(settings)
+    delivery = assembly.delivery(settings, assembly.publisher(settings))
     engine = assembly.engine(settings)
     try:
         repaired = repair(engine, delivery, timedelta(seconds=options.older_than), utc_now)

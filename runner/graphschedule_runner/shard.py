@@ -99,7 +99,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     began = time.monotonic()
     stopping, tally = threading.Event(), Tally()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    deliveries = [assembly.delivery(settings) for _ in range(_width(settings))]
+    deliveries = [assembly.delivery(settings, assembly.publisher(settings)) for _ in range(_width(settings))]
     judge, engine = assembly.judge(settings), assembly.engine(settings)
     lanes = [Enqueuer(engine, judge, delivery, stopping=stopping.is_set) for delivery in deliveries]
     batches = _batches(_fires(options, tally), sources.size(options.inputs))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +54,7 @@ def complete_many(fires: Iterable[Fire], judge: Judge, folder: Path) -> list[tup
             continue
         if payload.inputs_from not in parts:
             parts[payload.inputs_from] = [], discreet(judge, _secret(payload.inputs_from, found))
-        parts[payload.inputs_from][0].append(Fire(fire.slot, replace(payload, inputs=inputs)))
+        parts[payload.inputs_from][0].append(Fire(fire.slot, payload._replace(inputs=inputs)))
     return [*parts.values(), *refused.values()]
 
 

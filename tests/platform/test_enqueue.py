@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
@@ -89,7 +88,7 @@ def test_a_slot_given_twice_is_enqueued_once(platform: Platform, payload: RunPay
 
 
 def test_many_fires_of_many_schedules_are_enqueued_together(platform: Platform, payload: RunPayload) -> None:
-    others = [replace(payload, schedule_uid=builders.new_id(), inputs={"text": number}) for number in range(30)]
+    others = [payload._replace(schedule_uid=builders.new_id(), inputs={"text": number}) for number in range(30)]
     fires = [fire(other, minute) for other in others for minute in range(2)]
     assert outcomes(platform.enqueuer(), fires) == [Outcome.ENQUEUED] * len(fires)
     assert platform.statuses() == {one.id: "QUEUED" for one in fires}
@@ -98,7 +97,7 @@ def test_many_fires_of_many_schedules_are_enqueued_together(platform: Platform, 
 
 
 def test_a_refused_fire_leaves_nothing_but_its_record(platform: Platform, payload: RunPayload) -> None:
-    absent = fire(replace(payload, graph_id=builders.new_id()))
+    absent = fire(payload._replace(graph_id=builders.new_id()))
     (result,) = platform.enqueuer().enqueue_many([absent])
     assert result.outcome is Outcome.GRAPH_NOT_FOUND
     assert platform.count(tables.agent_graph_execution) == 0
@@ -145,7 +144,7 @@ def test_the_same_slot_always_has_the_same_ids(platform: Platform, payload: RunP
 
 @on_postgresql
 def test_one_poisoned_fire_harms_no_other(platform: Platform, payload: RunPayload) -> None:
-    poisoned = fire(replace(payload, schedule_uid=builders.new_id(), inputs={"text": "\ud800"}))
+    poisoned = fire(payload._replace(schedule_uid=builders.new_id(), inputs={"text": "\ud800"}))
     healthy = [fire(payload, minute) for minute in range(9)]
     results = outcomes(platform.enqueuer(), [*healthy[:4], poisoned, *healthy[4:]])
     assert results == [Outcome.ENQUEUED] * 4 + [Outcome.GRAPH_ERROR] + [Outcome.ENQUEUED] * 5

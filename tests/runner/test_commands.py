@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ def test_the_pod_takes_its_slot_from_its_job(platform: Platform, payload: RunPay
 def test_the_last_words_are_one_json_line(platform: Platform, payload: RunPayload, tmp_path: Path) -> None:
     last_words = tmp_path / "termination-log"
     last_words.touch()
-    absent = written(replace(payload, graph_id=builders.new_id()), tmp_path)
+    absent = written(payload._replace(graph_id=builders.new_id()), tmp_path)
     where = ("--payload", absent, "--slot", SLOT, "--termination-log", last_words)
     done = run(environment_of(platform), "execute", *where)
     refused(done, 65, "GraphNotFound", "not found")

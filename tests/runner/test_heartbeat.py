@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +46,7 @@ def stay() -> bool:
 
 
 def execute(platform: Platform, payload: RunPayload, url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    file = written(replace(payload, heartbeat_url=url), folder)
+    file = written(payload._replace(heartbeat_url=url), folder)
     return run(environment_of(platform), "execute", "--payload", file, "--slot", SLOT)
 
 
@@ -80,7 +79,7 @@ def test_a_repeated_slot_is_told_again_for_the_first_pod_may_have_died_before_it
 def test_a_monitor_is_told_of_a_permanent_failure(
     platform: Platform, payload: RunPayload, watch: Monitor, tmp_path: Path
 ) -> None:
-    done = execute(platform, replace(payload, graph_id=builders.new_id()), watch.url, tmp_path)
+    done = execute(platform, payload._replace(graph_id=builders.new_id()), watch.url, tmp_path)
     refused(done, 65, "GraphNotFound")
     assert watch.calls == [FAILURE]
     assert SECRET not in done.stdout + done.stderr
@@ -109,7 +108,7 @@ def test_a_run_that_is_told_to_stop_does_not_try_again(
         return 503
 
     watch.answer = wait
-    file = written(replace(payload, heartbeat_url=watch.url), tmp_path)
+    file = written(payload._replace(heartbeat_url=watch.url), tmp_path)
     words = command("execute", "--payload", file, "--slot", SLOT)
     with subprocess.Popen(words, env=os.environ | environment_of(platform), stderr=subprocess.PIPE, text=True) as run:
         assert watch.called.wait(30)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 def members(payload: RunPayload, count: int) -> list[RunPayload]:
     """Return the payloads of as many schedules of one shard."""
     return [
-        replace(payload, schedule_uid=builders.new_id(), name=f"member-{number}", cronjob="shard")
+        payload._replace(schedule_uid=builders.new_id(), name=f"member-{number}", cronjob="shard")
         for number in range(count)
     ]
 
@@ -80,7 +79,7 @@ def test_each_members_outcome_is_logged_with_its_execution_and_time(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
     good, lost = members(payload, 2)
-    lost = replace(lost, graph_id=builders.new_id())
+    lost = lost._replace(graph_id=builders.new_id())
     records = [json.loads(line) for line in execute(platform, written([good, lost], tmp_path)).stderr.splitlines()]
     of = {record["executionId"]: record for record in records if "executionId" in record}
     assert (of[fire(good).id]["level"], of[fire(good).id]["reason"]) == ("INFO", "Enqueued")
@@ -92,7 +91,7 @@ def test_members_that_fail_for_good_harm_no_other_and_do_not_fail_the_job(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
     good, absent, poisoned = members(payload, 3)
-    absent, poisoned = replace(absent, graph_id=builders.new_id()), replace(poisoned, inputs={"text": float("nan")})
+    absent, poisoned = absent._replace(graph_id=builders.new_id()), poisoned._replace(inputs={"text": float("nan")})
     done = execute(platform, written([good, absent, poisoned], tmp_path))
     assert done.returncode == 0, done.stderr
     assert "1 GraphError" in done.stdout
@@ -120,9 +119,9 @@ def test_a_member_younger_than_the_slot_is_passed_over_without_a_trace(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
     older, born, younger = members(payload, 3)
-    older = replace(older, not_before="2026-05-04T11:59:59Z")
-    born = replace(born, not_before="2026-05-04T12:00:00Z")
-    younger = replace(younger, not_before="2026-05-04T12:00:01Z")
+    older = older._replace(not_before="2026-05-04T11:59:59Z")
+    born = born._replace(not_before="2026-05-04T12:00:00Z")
+    younger = younger._replace(not_before="2026-05-04T12:00:01Z")
     done = execute(platform, written([older, born, younger], tmp_path))
     assert states(platform, [older, born, younger]) == [SlotState.ENQUEUED, SlotState.ENQUEUED, None]
     assert "Enqueued 2 members" in done.stdout
@@ -131,7 +130,7 @@ def test_a_member_younger_than_the_slot_is_passed_over_without_a_trace(
 def test_a_job_made_by_hand_runs_all_members_in_a_slot_of_its_own(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
-    all_ = [replace(one, not_before="2090-01-01T00:00:00Z") for one in members(payload, 3)]
+    all_ = [one._replace(not_before="2090-01-01T00:00:00Z") for one in members(payload, 3)]
     uid, minutes = builders.new_id(), int(NOON.timestamp()) // 60
     file = written(all_, tmp_path)
     assert execute(platform, file, "--job-name", "try-it", "--job-uid", uid).returncode == 0
@@ -145,8 +144,8 @@ def test_members_share_the_volumes_of_their_sources_and_fail_alone_where_one_is_
 ) -> None:
     plain, keyed, lacking = members(payload, 3)
     secret = InputSource("Secret", "keys", key="text")
-    keyed = replace(keyed, inputs_from=(secret,))
-    lacking = replace(lacking, inputs_from=(replace(secret, key="absent"),))
+    keyed = keyed._replace(inputs_from=(secret,))
+    lacking = lacking._replace(inputs_from=(secret._replace(key="absent"),))
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "text").write_text("from the Secret")
     done = execute(platform, written([plain, keyed, lacking], tmp_path), "--slot", SLOT, "--inputs", tmp_path)
@@ -164,9 +163,9 @@ def test_each_members_monitor_is_told_of_its_own_outcome(
 ) -> None:
     good, absent, silent = members(payload, 3)
     with monitor() as watch:
-        good = replace(good, heartbeat_url=watch.url)
-        absent = replace(absent, heartbeat_url=watch.url, graph_id=builders.new_id())
-        silent = replace(silent, heartbeat_url=f"http://127.0.0.1:1/{SECRET}")
+        good = good._replace(heartbeat_url=watch.url)
+        absent = absent._replace(heartbeat_url=watch.url, graph_id=builders.new_id())
+        silent = silent._replace(heartbeat_url=f"http://127.0.0.1:1/{SECRET}")
         done = execute(platform, written([good, absent, silent], tmp_path))
         assert sorted(watch.calls) == sorted([f"/{SECRET}/?token={SECRET}", f"/{SECRET}/fail?token={SECRET}"])
     assert done.returncode == 0

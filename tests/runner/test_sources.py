@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,29 +62,29 @@ def bare() -> RunPayload:
     ("source", "inputs"),
     [
         (KEYS, {"a": "1", "b": " x\n", "text": '["ä"]'}),
-        (replace(KEYS, key="a"), {"text": "hello", "a": "1"}),
-        (replace(KEYS, key="a", input="text"), {"text": "1"}),
-        (replace(KEYS, key="text", format="Json"), {"text": ["ä"]}),
-        (replace(KEYS, key="text", input="list", format="Json"), {"text": "hello", "list": ["ä"]}),
-        (replace(KEYS, key="c", optional=True), {"text": "hello"}),
+        (KEYS._replace(key="a"), {"text": "hello", "a": "1"}),
+        (KEYS._replace(key="a", input="text"), {"text": "1"}),
+        (KEYS._replace(key="text", format="Json"), {"text": ["ä"]}),
+        (KEYS._replace(key="text", input="list", format="Json"), {"text": "hello", "list": ["ä"]}),
+        (KEYS._replace(key="c", optional=True), {"text": "hello"}),
     ],
 )
 def test_a_source_gives_its_keys_or_one_of_them(
     bare: RunPayload, tmp_path: Path, source: InputSource, inputs: dict[str, Any]
 ) -> None:
     show(tmp_path, 0, a="1", b=" x\n", text='["ä"]')
-    assert found(replace(bare, inputs_from=(source,)), tmp_path) == inputs
+    assert found(bare._replace(inputs_from=(source,)), tmp_path) == inputs
 
 
 def test_a_later_source_wins(bare: RunPayload, tmp_path: Path) -> None:
     show(tmp_path, 0, a="first", b="first")
     show(tmp_path, 1, b="second", text="second")
-    payload = replace(bare, inputs={"text": "own", "own": 1}, inputs_from=(KEYS, TEXTS))
+    payload = bare._replace(inputs={"text": "own", "own": 1}, inputs_from=(KEYS, TEXTS))
     assert found(payload, tmp_path) == {"own": 1, "a": "first", "b": "second", "text": "second"}
 
 
 def test_a_source_that_need_not_exist_is_gone_without(bare: RunPayload, tmp_path: Path) -> None:
-    payload = replace(bare, inputs_from=(replace(KEYS, optional=True),))
+    payload = bare._replace(inputs_from=(KEYS._replace(optional=True),))
     (tmp_path / "0").mkdir()
     assert found(payload, tmp_path) == {"text": "hello"}
 
@@ -94,8 +93,8 @@ def test_a_source_that_need_not_exist_is_gone_without(bare: RunPayload, tmp_path
     ("source", "parts"),
     [
         (KEYS, ["spec.inputsFrom[1]: 'Secret api-keys'", "namespace agents", "create it, or set optional: true"]),
-        (replace(KEYS, key="token"), ["spec.inputsFrom[1]: 'Secret api-keys, key token'", "create it"]),
-        (replace(TEXTS, key="token"), ["spec.inputsFrom[1]: 'ConfigMap texts, key token'"]),
+        (KEYS._replace(key="token"), ["spec.inputsFrom[1]: 'Secret api-keys, key token'", "create it"]),
+        (TEXTS._replace(key="token"), ["spec.inputsFrom[1]: 'ConfigMap texts, key token'"]),
     ],
 )
 def test_what_is_missing_is_named_with_field_value_and_remedy(
@@ -103,7 +102,7 @@ def test_what_is_missing_is_named_with_field_value_and_remedy(
 ) -> None:
     show(tmp_path, 0, a="1")
     (tmp_path / "1").mkdir()
-    message = said(replace(bare, inputs_from=(TEXTS, source)), tmp_path)
+    message = said(bare._replace(inputs_from=(TEXTS, source)), tmp_path)
     assert [part for part in parts if part not in message] == []
 
 
@@ -122,7 +121,7 @@ def test_what_cannot_be_read_is_named_and_not_quoted(
     bare: RunPayload, tmp_path: Path, content: str | bytes, format_: str, part: str
 ) -> None:
     show(tmp_path, 0, token=content)
-    message = said(replace(bare, inputs_from=(replace(KEYS, format=format_),)), tmp_path)
+    message = said(bare._replace(inputs_from=(KEYS._replace(format=format_),)), tmp_path)
     assert message.startswith("spec.inputs")
     assert part in message
     assert "sk-" not in message
@@ -136,7 +135,7 @@ def execute(platform: Platform, payload: RunPayload, folder: Path) -> subprocess
 def test_a_missing_key_is_on_record_and_the_same_slot_runs_once_it_is_there(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
-    payload = replace(payload, inputs_from=(replace(KEYS, key="token", input="text"),))
+    payload = payload._replace(inputs_from=(KEYS._replace(key="token", input="text"),))
     (tmp_path / "inputs" / "0").mkdir(parents=True)
     refused(
         execute(platform, payload, tmp_path), 64, "BadArguments", "spec.inputsFrom[0]: 'Secret api-keys, key token'"
@@ -159,7 +158,7 @@ def test_an_execution_that_is_written_gets_finished_without_its_inputs(
     platform: Platform, payload: RunPayload, tmp_path: Path
 ) -> None:
     assert platform.broker_url
-    payload = replace(payload, inputs_from=(KEYS,))
+    payload = payload._replace(inputs_from=(KEYS,))
     show(tmp_path / "inputs", 0, text=KEY)
     with topology.channel(platform.broker_url) as channel:
         channel.queue_unbind(topology.QUORUM.name, topology.EXCHANGE, topology.ROUTING_KEY)
@@ -175,7 +174,7 @@ def test_a_refusal_that_quotes_an_input_does_not_quote_a_secret(platform: Platfo
     with platform.engine.begin() as connection:
         builders.make_block(connection, builders.INPUT_BLOCK, input_schema={"type": "object", "properties": choice})
         graph = builders.make_simple_graph(connection, builders.make_user(connection))
-    payload = replace(payload_of(graph), inputs_from=(KEYS,))
+    payload = payload_of(graph)._replace(inputs_from=(KEYS,))
     show(tmp_path / "inputs", 0, text=KEY)
     done = execute(platform, payload, tmp_path)
     refused(done, 69, "Failed to convert *** to the type of `value`")
@@ -188,7 +187,7 @@ def test_a_row_that_the_database_refuses_is_not_quoted(platform: Platform, paylo
     with platform.engine.begin() as connection:
         connection.exec_driver_sql('ALTER TABLE platform."AgentGraphExecution" ADD CONSTRAINT none CHECK (false)')
     show(tmp_path / "inputs", 0, text=KEY)
-    done = execute(platform, replace(payload, inputs_from=(KEYS,)), tmp_path)
+    done = execute(platform, payload._replace(inputs_from=(KEYS,)), tmp_path)
     refused(done, 75, "IntegrityError", "violates check constraint")
     assert KEY not in done.stdout + done.stderr
     assert KEY not in platform.slots()[fire(payload).id].message
