@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import CheckConstraint, Column, Index, Table, Text, delete, func, select, text, update
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, delete, func, inspect, select, text, update
 
 from graphschedule_platform import ledger
 from graphschedule_platform.column_types import Json, UtcTimestamp, without_control_characters
 from graphschedule_platform.dialects import insert
+from graphschedule_platform.errors import PlatformUnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,18 @@ class Start:
     task: str
     job: str | None
     tick: datetime | None
+
+
+def require(connection: Connection) -> None:
+    """Make sure that there is a record to write to.
+
+    Raises:
+        PlatformUnsupportedError: the table is missing.
+
+    """
+    schema = ledger.SCHEMA if connection.dialect.name == "postgresql" else None
+    if not inspect(connection).has_table(task_run_table.name, schema=schema):
+        raise PlatformUnsupportedError("the tables of system tasks are missing: run graphschedule-runner db upgrade")
 
 
 def begin(connection: Connection, start: Start, now: datetime, renewed_until: datetime) -> bool:

@@ -41,6 +41,7 @@ def parse(words: Sequence[str], environment: Mapping[str, str]) -> argparse.Name
     _execute(commands, environment)
     if words[:1] != ["execute"]:  # a fire has no time for the others
         _repair(commands)
+        _task(commands, environment)
         _validate(commands)
         _upgrade(_group(commands, "db", "the database"))
         _import(_group(commands, "graph", "graphs of a standalone database"))
@@ -74,6 +75,33 @@ def _repair(commands: Commands) -> None:
         metavar="SECONDS",
         help="leave younger ones to their run (%(default)s)",
     )
+
+
+def _task(commands: Commands, environment: Mapping[str, str]) -> None:
+    from graphschedule_runner.tasks import TASKS
+
+    text = "do one of the platform's housekeeping tasks"
+    listed = "\n".join(f"  {name:34}{what}" for name, what in TASKS.items())
+    command = commands.add_parser(
+        "task",
+        help=text,
+        description=text,
+        epilog=f"tasks:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(module="run_task")
+    command.add_argument("name", choices=TASKS, metavar="NAME", help="one of the tasks below")
+    command.add_argument(
+        "--every", type=int, metavar="SECONDS", help="do nothing if the Job's tick is no multiple of this since 1970"
+    )
+    command.add_argument(
+        "--cronjob", default=environment.get("GRAPHSCHEDULE_CRONJOB_NAME"), help="name ($GRAPHSCHEDULE_CRONJOB_NAME)"
+    )
+    command.add_argument(
+        "--job-name", default=environment.get("GRAPHSCHEDULE_JOB_NAME"), help="name ($GRAPHSCHEDULE_JOB_NAME)"
+    )
+    command.add_argument("--termination-log", type=Path, default=TERMINATION_LOG, metavar="FILE", help="(%(default)s)")
+    _output(command)
 
 
 def _validate(commands: Commands) -> None:

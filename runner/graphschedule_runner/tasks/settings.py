@@ -67,6 +67,8 @@ class TaskSettings:
     """DOCS_FOLDER: the documentation whose sections are embedded; None means none."""
     pushgateway_url: str | None = field(repr=False)
     """PUSHGATEWAY_URL: where metrics are pushed to; None means nowhere."""
+    pushgateway_instance: str
+    """PUSHGATEWAY_INSTANCE: tells the metrics of this installation from those of others."""
 
     @classmethod
     def from_environment(cls, environment: Environment) -> TaskSettings:
@@ -114,6 +116,7 @@ class TaskSettings:
             embedding_model=environment.get("STORE_EMBEDDING_MODEL") or "text-embedding-3-small",
             docs_folder=environment.get("DOCS_FOLDER") or None,
             pushgateway_url=environment.get("PUSHGATEWAY_URL") or None,
+            pushgateway_instance=environment.get("PUSHGATEWAY_INSTANCE", ""),
         )
 
 

@@ -37,10 +37,9 @@ class TaskResult:
 
 
 class Task(Protocol):
-    """The module of a task."""
+    """What the module of a task is, as far as its caller knows."""
 
-    @staticmethod
-    def run(context: TaskContext) -> TaskResult:
+    def run(self, context: TaskContext) -> TaskResult:
         """Do what the task is for.
 
         Raises:
