@@ -86,7 +86,8 @@ def _open(url: str) -> ObjectStore:
     try:
         return from_url(url)
     except (ValueError, *_FAULTS) as error:
-        remedy = f"write gs://BUCKET, s3://BUCKET, az://CONTAINER or file:///FOLDER ({_cause(error)})"
+        cause = f" ({_cause(error)})" if url == _place(url) else ""  # which quotes the URL
+        remedy = f"write gs://BUCKET, s3://BUCKET, az://CONTAINER or file:///FOLDER{cause}"
         raise InvalidValueError("CLOUD_STORAGE_URL", _place(url), remedy) from error
 
 
