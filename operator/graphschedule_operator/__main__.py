@@ -14,12 +14,15 @@ import uvloop
 from graphschedule.errors import InvalidValueError
 
 from graphschedule_operator import handlers, kube, logs, metrics, platform, webhook
-from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
+from graphschedule_operator.cache import Cache, Key, Shard, concerned_by, key_of
+from graphschedule_operator.cronjob import CronJobs
+from graphschedule_operator.dispatch import Dispatch
 from graphschedule_operator.health import Health, Phase
 from graphschedule_operator.insight import Insight
 from graphschedule_operator.judge import validation
 from graphschedule_operator.reconcile import Reconciler
 from graphschedule_operator.settings import Settings
+from graphschedule_operator.shards import Shards
 from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
 from graphschedule_operator.workers import drain, work
@@ -29,6 +32,7 @@ logger = logging.getLogger(__package__)
 
 NO_LOGIN = 1
 BAD_SETTINGS = 2
+SHARD_WORKERS = 2
 SPARE_CONNECTIONS = 4
 """Connections besides the workers': lists and health."""
 YOUNG_OBJECTS = 20_000
@@ -62,13 +66,21 @@ def main() -> int:
 
 async def run(settings: Settings) -> None:
     """Fill the caches, then watch, reconcile and sweep until told to stop; then finish the work in hand."""
-    schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
+    schedules, cronjobs = Cache(key_of), Cache(concerned_by)
     queue: WorkQueue[Key] = WorkQueue(rate=settings.rate)
+    shard_queue: WorkQueue[Shard] = WorkQueue(rate=settings.rate)
+
+    def put(concerned: Key) -> None:
+        if isinstance(concerned, Shard):
+            shard_queue.put(concerned)
+        else:
+            queue.put(concerned)
+
     counted = metrics.Schedules(State)
     prometheus_client.REGISTRY.register(counted)
     metrics.QUEUE_DEPTH.set_function(lambda: len(queue))
-    health = Health(queue.stalled_for, settings.stall_seconds)
-    connections = settings.workers + SPARE_CONNECTIONS
+    health = Health(lambda: max(queue.stalled_for(), shard_queue.stalled_for()), settings.stall_seconds)
+    connections = settings.workers + SHARD_WORKERS + SPARE_CONNECTIONS
     database, validate = platform.connect(settings), validation(settings)
     async with (
         health.served(settings.host, settings.port),
@@ -76,23 +88,30 @@ async def run(settings: Settings) -> None:
         kube.Kube.connect(connections=connections, timeout_seconds=settings.request_seconds) as client,
         asyncio.TaskGroup() as tasks,
     ):
-        sweep = Sweep(client, settings, schedules, cronjobs, queue)
+        sweep = Sweep(client, settings, schedules, cronjobs, put)
         insight = Insight(database, validate, client, schedules, cronjobs, queue.put, settings) if database else None
-        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, insight)
+        known = CronJobs(client, cronjobs)
+        shards = Shards(client, known, shard_queue, queue.put, settings)
+        reconciler = Reconciler(client, schedules, Dispatch(known, shards, settings), counted, insight)
         await sweep.once()
+        shards.begin(schedules)
         if insight is not None:
             await insight.begin()
         # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
-        workers = [tasks.create_task(work(queue, reconciler.reconcile)) for _ in range(settings.workers)]
+        works = [
+            *(work(queue, reconciler.reconcile, metrics.RECONCILE_SECONDS) for _ in range(settings.workers)),
+            *(work(shard_queue, shards.look, metrics.SHARD_SECONDS) for _ in range(SHARD_WORKERS)),
+        ]
+        workers = [tasks.create_task(worker) for worker in works]
         background = [tasks.create_task(each) for each in (sweep.for_ever(), *(insight.tasks() if insight else ()))]
         health.phase = Phase.READY
         logger.info("ready: %d schedules, %d CronJobs", len(schedules), len(cronjobs))
-        await handlers.watch(handlers.registry(schedules, cronjobs, queue.put, sweep.soon), settings)
+        await handlers.watch(handlers.registry(schedules, cronjobs, put, sweep.soon), settings)
         health.phase = Phase.STOPPING
         asyncio.get_running_loop().set_exception_handler(handlers.let_watches_go)
         for task in background:
             task.cancel()
-        await drain(workers, queue, settings.drain_seconds)
+        await drain(workers, (queue, shard_queue), settings.drain_seconds)
     if database is not None:
         database.close()
     logger.info("stopped")

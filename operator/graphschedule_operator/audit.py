@@ -14,7 +14,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from graphschedule import labels
 from graphschedule.outcomes import SlotState
 from graphschedule.slots import Slot
 from graphschedule_platform import ledger
@@ -23,7 +22,6 @@ from graphschedule_platform.ledger import Entry, Record
 from graphschedule_operator import kube, missed
 from graphschedule_operator.cache import Key
 from graphschedule_operator.evidence import Evidences
-from graphschedule_operator.missed import Evidence
 from graphschedule_operator.platform import UnansweredError
 from graphschedule_operator.reconcile import now
 
@@ -40,7 +38,7 @@ logger = logging.getLogger(__name__)
 BREATH = 100
 """Schedules looked at before others get their turn."""
 MAX_EVIDENCE = 100
-"""Slots per search for which the cluster is asked why; the others are explained by their CronJob alone."""
+"""Jobs per search for which the cluster is asked why; other slots are explained by their CronJob alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ class Audit:
             fire_times = missed.due(schedule, self._searched, until)
             if not fire_times:
                 continue
-            cronjob = Key(key.namespace, labels.cronjob_name(key.name))
+            cronjob = Key(key.namespace, missed.cronjob_name(schedule))
             for fire_time in missed.owed(fire_times, schedule, self._cronjobs.get(cronjob)):
                 slot = Slot.at(schedule["metadata"]["uid"], fire_time)
                 found[slot.execution_id] = Due(_entry(schedule, slot), fire_time, cronjob)
@@ -130,14 +128,12 @@ class Audit:
         self, lost: Mapping[str, Due], claimed: Collection[str]
     ) -> tuple[Collection[Record], dict[str, Due]]:
         """Return records of the slots that were missed or left unfinished, and the slots whose Jobs are still at it."""
-        evidences = Evidences(self._kube)
+        evidences = Evidences(self._kube, MAX_EVIDENCE)
         records: list[Record] = []
         undecided: dict[str, Due] = {}
         newest_first = sorted(lost.items(), key=lambda item: item[1].fire_time, reverse=True)
-        for number, (id_, due) in enumerate(newest_first):
-            evidence = Evidence(self._cronjobs.get(due.cronjob))
-            if number < MAX_EVIDENCE:
-                evidence = await evidences.of(due.cronjob, evidence.cronjob, due.fire_time)
+        for id_, due in newest_first:
+            evidence = await evidences.of(due.cronjob, self._cronjobs.get(due.cronjob), due.fire_time)
             finding = missed.explain(due.fire_time, evidence, claimed=id_ in claimed)
             if finding is None:
                 undecided[id_] = due

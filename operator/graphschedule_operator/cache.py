@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 from graphschedule import labels
 
+_MARKS = frozenset({labels.SHARD_LABEL, labels.SHARD_GROUP_LABEL, labels.MEMBERS_ANNOTATION})
+
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
 
@@ -20,10 +22,16 @@ class Key(NamedTuple):
     name: str
 
 
+class Shard(Key):
+    """A shard, by the key of its CronJob; it is told from schedules by its class."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     version: int
-    schedule: Key | None
+    concerned: Key | None
     text: bytes
 
 
@@ -32,14 +40,14 @@ class Cache:
 
     News comes from watches, lists and our own writes in any order, so each is taken by its resource version:
     versions of one kind are ordered (kubernetes, KEP-5504). Every method that takes news returns the keys of the
-    schedules that must be looked at because of it; what is known already concerns nobody, and neither does our
-    own write when the watch tells of it.
+    schedules and shards that must be looked at because of it; what is known already concerns nobody, and neither does
+    our own write when the watch tells of it.
 
     Objects rest as JSON text, about a tenth of the memory of their Python form.
     """
 
-    def __init__(self, schedule_of: Callable[[Object], Key | None]) -> None:
-        self._schedule_of = schedule_of
+    def __init__(self, concerned_by: Callable[[Object], Key | None]) -> None:
+        self._concerned_by = concerned_by
         self._entries: dict[Key, _Entry] = {}
         self._gone: dict[Key, int] = {}
 
@@ -67,7 +75,7 @@ class Cache:
         known = self._entries.get(key)
         if version <= self._gone.get(key, 0) or (known is not None and version <= known.version):
             return frozenset()
-        self._entries[key] = entry = _Entry(version, self._schedule_of(obj), _compact(obj))
+        self._entries[key] = entry = _Entry(version, self._concerned_by(obj), _compact(obj))
         return _keys(entry, known)
 
     def remove(self, obj: Object) -> Set[Key]:
@@ -122,8 +130,20 @@ def owning_schedule(cronjob: Object) -> Key | None:
     return Key(cronjob["metadata"]["namespace"], owner["name"])
 
 
+def is_shard(cronjob: Object) -> bool:
+    """Tell whether a CronJob is a shard's, by any of its marks: people may take one away."""
+    metadata = cronjob["metadata"]
+    marks = (metadata.get("labels") or {}).keys() | (metadata.get("annotations") or {}).keys()
+    return not marks.isdisjoint(_MARKS)
+
+
+def concerned_by(cronjob: Object) -> Key | None:
+    """Return what must be looked at because of a CronJob: its schedule, or the shard that it is."""
+    return Shard(*key_of(cronjob)) if is_shard(cronjob) else owning_schedule(cronjob)
+
+
 def _keys(*entries: _Entry | None) -> Set[Key]:
-    return {entry.schedule for entry in entries if entry is not None and entry.schedule is not None}
+    return {entry.concerned for entry in entries if entry is not None and entry.concerned is not None}
 
 
 def _compact(obj: Object) -> bytes:

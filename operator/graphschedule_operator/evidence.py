@@ -19,19 +19,28 @@ MAX_WARNINGS = 5000
 
 
 class Evidences:
-    """One search for evidence; the warnings of a namespace are asked for once."""
+    """One search for evidence: what is asked for is asked for once, but about so many Jobs only."""
 
-    def __init__(self, client: kube.Kube) -> None:
+    def __init__(self, client: kube.Kube, limit: int) -> None:
         self._kube = client
+        self._limit = limit
+        self._known: dict[tuple[Key, datetime], Evidence] = {}
         self._warnings: dict[str, list[Object]] = {}
 
     async def of(self, key: Key, cronjob: Object | None, fire_time: datetime) -> Evidence:
-        """Return what the cluster has on a slot of the CronJob whose key that is.
+        """Return what the cluster has on a slot of the CronJob whose key that is; the CronJob alone at the limit.
 
         Raises:
             kube.ApiError: the API server does not say.
 
         """
+        if (key, fire_time) not in self._known:
+            if len(self._known) >= self._limit:
+                return Evidence(cronjob)
+            self._known[key, fire_time] = await self._look(key, cronjob, fire_time)
+        return self._known[key, fire_time]
+
+    async def _look(self, key: Key, cronjob: Object | None, fire_time: datetime) -> Evidence:
         # The controller's name for the Job: kubernetes, pkg/controller/cronjob/cronjob_controllerv2.go, getJobName.
         name = f"{key.name}-{int(fire_time.timestamp()) // 60}"
         warnings = await self._of_namespace(key.namespace)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from graphschedule import labels
+from graphschedule.errors import InvalidValueError
 from graphschedule.status import ConditionType, Reason
 from graphschedule_platform.verdict import ExecutionRequest
 
@@ -67,17 +69,38 @@ def last_told(schedule: Object) -> Judgement | None:
     return None
 
 
-def may_fire(graph: Judgement, accepted: Accepted, cronjob: Object | None) -> bool:
-    """Tell whether a CronJob may run what the spec asks for: once it is valid, and from then on.
+class Aim(Enum):
+    """What is to become of a schedule's firing."""
 
-    That a CronJob runs exactly this already is how we know that it was valid once. When it stops being valid it goes
-    on: its slots fail, and `spec.onPermanentFailure` decides.
+    FIRE = "as its spec asks, or not at all if that is suspended"
+    KEEP = "as it does, for nobody can tell whether what an edit asks for is valid"
+    STOP = "not at all"
+
+
+def aim(accepted: Accepted | InvalidValueError, judged: Judgement, *, runs: bool, suspended: bool) -> Aim:
+    """Return what is to become of a schedule by what is known of its graph; see `may_fire` for `runs`.
+
+    `suspended`: the operator keeps it from firing. To be suspended needs no verdict.
     """
-    return graph.status == "True" or graph == NO_DATABASE or runs(cronjob, accepted)
+    if isinstance(accepted, InvalidValueError):
+        return Aim.STOP
+    if may_fire(judged, runs=runs):
+        return Aim.FIRE
+    waits = judged.status == "Unknown" and not (suspended or accepted.spec.suspend)
+    return Aim.KEEP if waits else Aim.STOP
+
+
+def may_fire(judged: Judgement, *, runs: bool) -> bool:
+    """Tell whether a schedule may run what its spec asks for: once it is valid, and from then on.
+
+    `runs`: its CronJob runs exactly this already, which is how we know that it was valid once. When it stops being
+    valid it goes on: its slots fail, and `spec.onPermanentFailure` decides.
+    """
+    return judged.status == "True" or judged == NO_DATABASE or runs
 
 
 def runs(cronjob: Object | None, accepted: Accepted) -> bool:
-    """Tell whether a CronJob's runs are given what the spec asks for now."""
+    """Tell whether a CronJob of its own gives a schedule's runs what the spec asks for now."""
     if cronjob is None:
         return False
     template = cronjob["spec"]["jobTemplate"]["spec"]["template"]

@@ -70,7 +70,7 @@ class NoDiffBase(kopf.DiffBaseStorage):
 def registry(
     schedules: Cache, cronjobs: Cache, put: Callable[[Key], None], listed: Callable[[], None]
 ) -> kopf.OperatorRegistry:
-    """Return the handlers: news goes into a cache, and the schedules that it concerns onto the queue.
+    """Return the handlers: news goes into a cache, and `put` is told of the schedules and shards that it concerns.
 
     `listed` is told of every object that comes from a list. kopf lists at its start and whenever a watch has lost
     its place, and passes over what is gone since.

@@ -68,6 +68,8 @@ CRONJOBS = Resource("batch/v1", "CronJob", "cronjobs")
 EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 JOBS = Resource("batch/v1", "Job", "jobs")
 PODS = Resource("v1", "Pod", "pods")
+SECRETS = Resource("v1", "Secret", "secrets")
+"""The operator may create and delete them, and read none."""
 
 
 def login() -> kopf.ConnectionInfo:
@@ -169,9 +171,10 @@ class Kube:
         path = resource.path(manifest["metadata"]["namespace"])
         await self._request("POST", path, resource.plural, body=manifest)
 
-    async def delete(self, resource: Resource, key: Key, uid: str) -> None:
-        """Delete an object, if it is still the one of this uid: else it is a `ConflictError`."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(self, resource: Resource, key: Key, uid: str | None = None) -> None:
+        """Delete an object; if a uid is given, only the one of this uid: else it is a `ConflictError`."""
+        preconditions = {} if uid is None else {"preconditions": {"uid": uid}}
+        options = {"propagationPolicy": "Background", **preconditions}
         await self._request("DELETE", resource.path(*key), resource.plural, body=options)
 
     async def _request(

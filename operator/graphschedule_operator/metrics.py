@@ -19,6 +19,12 @@ RECONCILE_SECONDS = prometheus_client.Histogram(
     ["result"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+SHARD_SECONDS = prometheus_client.Histogram(
+    "graphschedule_operator_shard_duration_seconds",
+    "Time from taking a shard off its queue to having written all it needed.",
+    ["result"],
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 API_REQUESTS = prometheus_client.Counter(
     "graphschedule_operator_api_requests", "Requests to the API server.", ["method", "resource", "code"]
 )

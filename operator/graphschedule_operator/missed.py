@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from graphschedule import cron, slots
+from graphschedule import cron, labels, slots
 from graphschedule.errors import InvalidValueError
 from graphschedule.outcomes import Outcome, SlotState
 
@@ -65,6 +65,12 @@ def due(schedule: Object, after: datetime, until: datetime) -> Sequence[datetime
         return _fire_times(spec["cron"], spec.get("timeZone"), max(after, slots.parse_instant(since)), until)
     except InvalidValueError:
         return ()
+
+
+def cronjob_name(schedule: Object) -> str:
+    """Return the name of the CronJob that fires a schedule: a shard's, if its status says so."""
+    told: str | None = (schedule.get("status") or {}).get("cronJobName")
+    return told or labels.cronjob_name(schedule["metadata"]["name"])
 
 
 def owed(fire_times: Sequence[datetime], schedule: Object, cronjob: Object | None) -> Sequence[datetime]:
@@ -154,17 +160,12 @@ def _missed(reason: str, message: str) -> Finding:
 
 def _fires(live: Object, spec: Object) -> bool:
     """Tell whether a CronJob fires as a schedule asks."""
-    asked = (_parsed(spec["cron"]).canonical, spec.get("timeZone") or UTC_ZONE)
+    asked = (memory.parsed(spec["cron"]).canonical, spec.get("timeZone") or UTC_ZONE)
     return not live.get("suspend") and (live["schedule"], live.get("timeZone")) == asked
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> cron.Cron:
-    return cron.parse(text)
 
 
 @lru_cache(maxsize=4096)
 def _fire_times(text: str, zone: str | None, after: datetime, until: datetime) -> tuple[datetime, ...]:
     """Return the fire times in a span of time; many schedules share a cron expression."""
-    upcoming = _parsed(text).upcoming(after, cron.time_zone(zone))
+    upcoming = memory.parsed(text).upcoming(after, cron.time_zone(zone))
     return tuple(takewhile(lambda fire_time: fire_time <= until, upcoming))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from graphschedule_operator import memory
 from graphschedule_operator.cache import Object, controller_of, owning_schedule
 from graphschedule_operator.drift import contains
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,13 @@ class Refuse:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Nothing fires by it any more."""
+
+    live: Object
+
+
 Step = Keep | Create | Update | Suspend | Wait | Refuse
 
 
@@ -68,7 +80,24 @@ def plan(schedule: Object, wanted: Object | None, live: Object | None) -> Step:
         return Keep(live) if live["spec"].get("suspend") else Suspend(live)
     if contains(live, wanted):
         return Keep(live)
+    return update(wanted, live)
+
+
+def update(wanted: Object, live: Object) -> Update:
+    """Return the step that makes a CronJob of ours as wanted."""
     return Update(wanted, live, forget_missed=_would_make_up(live["spec"], wanted["spec"]))
+
+
+def retire(live: Object, now: datetime) -> Keep | Suspend | Delete:
+    """Return the step by which a CronJob goes that is not needed any more; neither a due Job nor an active one is lost.
+
+    Its Jobs go with it. Keep it means to look again later.
+    """
+    if memory.owes(live, now):
+        return Keep(live)
+    if not (live.get("status") or {}).get("active"):
+        return Delete(live)
+    return Keep(live) if live["spec"].get("suspend") else Suspend(live)
 
 
 def is_ours(schedule: Object, cronjob: Object) -> bool:

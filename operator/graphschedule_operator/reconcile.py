@@ -13,8 +13,8 @@ from graphschedule.errors import InvalidValueError
 from graphschedule.status import GraphScheduleStatus, Reason
 
 from graphschedule_operator import breaker, events, graph, history, kube, metrics, permanent
-from graphschedule_operator.cronjob import CronJobs, GarbageError
-from graphschedule_operator.desired import Accepted, accept, wanted
+from graphschedule_operator.cronjob import GarbageError
+from graphschedule_operator.desired import Accepted, accept
 from graphschedule_operator.permanent import Opinion
 from graphschedule_operator.status import Facts, Obstacle, differences, is_only_a_fire, state_of, status
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from graphschedule_platform.ledger import Summary
 
     from graphschedule_operator.cache import Cache, Key, Object
+    from graphschedule_operator.dispatch import Dispatch
     from graphschedule_operator.history import Outage
     from graphschedule_operator.insight import Insight
     from graphschedule_operator.permanent import Failure
-    from graphschedule_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -55,17 +55,15 @@ class Reconciler:
     def __init__(
         self,
         client: kube.Kube,
-        settings: Settings,
         schedules: Cache,
-        cronjobs: Cache,
+        dispatch: Dispatch,
         counted: metrics.Schedules,
         insight: Insight | None = None,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._kube = client
-        self._settings = settings
         self._schedules = schedules
-        self._cronjobs = CronJobs(client, cronjobs)
+        self._dispatch = dispatch
         self._counted = counted
         self._insight = insight
         self._clock = clock
@@ -81,20 +79,23 @@ class Reconciler:
         schedule = self._schedules.get(key)
         if schedule is None or "deletionTimestamp" in schedule["metadata"]:
             self._counted.forget(key)
+            self._dispatch.forget(key)
             return None
         verdict = self._accept(schedule)
-        live = self._cronjobs.own(schedule)
-        opinion = self._opinion(key, schedule, verdict, live)
+        runs = self._dispatch.runs(schedule, verdict)
+        opinion = self._opinion(key, schedule, verdict, runs=runs)
         if opinion is None:
             return None
         past = self._insight.history(schedule) if self._insight else history.NO_DATABASE
         suspension = _suspension(schedule, verdict, opinion, past, self._clock())
         suspended = breaker.holds(suspension, self._clock())
-        aim = wanted(schedule, verdict, self._settings, judged=opinion.graph, live=live, suspended=suspended)
+        aim = graph.aim(verdict, opinion.graph, runs=runs, suspended=suspended)
         try:
-            settled = await self._cronjobs.settle(schedule, aim, self._clock())
+            settled = await self._dispatch.settle(schedule, verdict, aim, self._clock(), suspended=suspended)
         except GarbageError:
             return GARBAGE_SECONDS
+        if settled is None:
+            return None
         facts = Facts(
             schedule=schedule,
             verdict=verdict,
@@ -102,6 +103,7 @@ class Reconciler:
             obstacle=settled.obstacle,
             now=self._clock(),
             graph=opinion.graph,
+            runs=runs,
             suspension=suspension,
             history=past,
         )
@@ -112,6 +114,8 @@ class Reconciler:
             raise settled.error
         if (cause := permanent.condemning(schedule, opinion)) is not None:
             await self._delete(key, schedule, cause)
+        if settled.again is not None:
+            return settled.again
         return self._next_look(current, settled.obstacle) if told else AFTER_FIRE_SECONDS
 
     def _accept(self, schedule: Object) -> Accepted | InvalidValueError:
@@ -121,14 +125,14 @@ class Reconciler:
             return error
 
     def _opinion(
-        self, key: Key, schedule: Object, verdict: Accepted | InvalidValueError, live: Object | None
+        self, key: Key, schedule: Object, verdict: Accepted | InvalidValueError, *, runs: bool
     ) -> Opinion | None:
         """Return what is to be thought of the graph; None means that the schedule is put on the queue when it is."""
         if isinstance(verdict, InvalidValueError):
             return Opinion(graph.NOT_READ)
         if self._insight is None:
             return Opinion(graph.NO_DATABASE)
-        return self._insight.opinion(key, schedule, runs=graph.runs(live, verdict))
+        return self._insight.opinion(key, schedule, runs=runs)
 
     async def _report(self, key: Key, schedule: Object, current: GraphScheduleStatus) -> bool:
         """Write the status if it differs, then tell what changed; return whether the status is told by now.

@@ -24,15 +24,15 @@ def described(sources: Sequence[spec.InputSource]) -> tuple[InputSource, ...]:
     return tuple(_described(source) for source in sources)
 
 
-def volumes(sources: Sequence[spec.InputSource]) -> list[dict[str, Any]]:
+def volumes(sources: Sequence[InputSource]) -> list[dict[str, Any]]:
     """Return a pod's volumes, one for each source.
 
     All are optional to the kubelet, so that the pod starts without them: it is the run that says what is missing.
     """
-    return [{"name": _name(index)} | _content(source) for index, source in enumerate(described(sources))]
+    return [{"name": _name(index)} | _content(source) for index, source in enumerate(sources)]
 
 
-def mounts(sources: Sequence[spec.InputSource]) -> list[dict[str, Any]]:
+def mounts(sources: Sequence[InputSource]) -> list[dict[str, Any]]:
     """Return where the container sees the volumes."""
     return [{"name": _name(index), "mountPath": f"{FOLDER}/{index}", "readOnly": True} for index in range(len(sources))]
 

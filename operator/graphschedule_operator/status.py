@@ -11,6 +11,7 @@ from graphschedule.errors import InvalidValueError
 from graphschedule.status import Condition, ConditionType, GraphScheduleStatus, Reason
 
 from graphschedule_operator import breaker, graph, history, memory
+from graphschedule_operator.cache import is_shard
 from graphschedule_operator.desired import PAYLOAD_FIELDS, Accepted
 from graphschedule_operator.judgement import Judgement
 
@@ -53,9 +54,10 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a status is made of. `cronjob` is the schedule's own CronJob as it now stands.
+    """All that a status is made of. `cronjob` is the CronJob that the schedule fires from as it now stands.
 
-    `suspension` is the operator's own: why it keeps the schedule from firing, whatever the spec says.
+    `runs`: its runs were given what the spec asks for already, when the schedule was looked at. `suspension` is the
+    operator's own: why it keeps the schedule from firing, whatever the spec says.
     """
 
     schedule: Object
@@ -64,6 +66,7 @@ class Facts:
     obstacle: Obstacle | None
     now: datetime
     graph: Judgement = graph.NO_DATABASE
+    runs: bool = False
     suspension: Suspension | None = None
     history: Summary | history.Outage = history.NO_DATABASE
 
@@ -153,14 +156,19 @@ def _scheduled(facts: Facts) -> Judgement:
     if isinstance(facts.verdict, InvalidValueError):
         consequence = f"CronJob {name} is suspended until it can" if name else "no CronJob was made"
         return Judgement("False", Reason.NOT_ACCEPTED, f"the spec cannot be used; {consequence}")
-    if not graph.may_fire(facts.graph, facts.verdict, facts.cronjob):
+    if not graph.may_fire(facts.graph, runs=facts.runs):
         return _held(facts.graph, facts.cronjob)
     if facts.verdict.spec.suspend:
-        return Judgement("True", Reason.SUSPENDED, f"CronJob {name} is suspended, as spec.suspend asks")
+        return Judgement("True", Reason.SUSPENDED, f"{_rests(name)}, as spec.suspend asks")
     if facts.suspension is not None and breaker.holds(facts.suspension, facts.now):
-        message = f"CronJob {name} is suspended: {facts.suspension.message}"
+        message = f"{_rests(name)}: {facts.suspension.message}"
         return Judgement("False", Reason(facts.suspension.reason), message)
     return Judgement("True", Reason.CRON_JOB_APPLIED, f"CronJob {name} fires this schedule")
+
+
+def _rests(name: str | None) -> str:
+    """Tell of a schedule that is not to fire; one that fires together with others leaves their CronJob."""
+    return f"CronJob {name} is suspended" if name else "no CronJob fires this schedule"
 
 
 def _held(verdict: Judgement, cronjob: Object | None) -> Judgement:
@@ -213,20 +221,30 @@ def _fire_times(verdict: Accepted | InvalidValueError, scheduled: Judgement) -> 
 def _last_fire_time(facts: Facts) -> str | None:
     """Return the last slot that was fired, as far as anybody knows: the ledger, the controller, or the old status."""
     told = (facts.schedule.get("status") or {}).get("lastFireTime")
-    known = (history.last_fire(facts.history), memory.fired(facts.cronjob), slots.parse_instant(told) if told else None)
+    known = (history.last_fire(facts.history), _fired(facts), slots.parse_instant(told) if told else None)
     newest = max((fire for fire in known if fire is not None), default=None)
     return None if newest is None else slots.format_instant(newest)
+
+
+def _fired(facts: Facts) -> datetime | None:
+    """Return what the CronJob fired last, if the schedule was fired with it: a shard's may have been there before."""
+    fired = memory.fired(facts.cronjob)
+    if fired is None or facts.cronjob is None or not is_shard(facts.cronjob):
+        return fired
+    since = (facts.schedule.get("status") or {}).get("activeSince")
+    return fired if since and slots.parse_instant(since) <= fired else None
 
 
 def _active_since(facts: Facts, scheduled: Judgement) -> str | None:
     """Return since when the CronJob fires as it does now: the slots from then on have to be accounted for.
 
-    It begins anew when the CronJob is resumed, or moved to other times.
+    It begins anew when the CronJob is resumed or moved to other times, or when another one takes over.
     """
-    if scheduled.reason is not Reason.CRON_JOB_APPLIED:
+    if scheduled.reason is not Reason.CRON_JOB_APPLIED or facts.cronjob is None:
         return None
-    told = (facts.schedule.get("status") or {}).get("activeSince")
-    since = slots.parse_instant(told) if told else facts.now
+    told = facts.schedule.get("status") or {}
+    same = told.get("cronJobName") == facts.cronjob["metadata"]["name"] and told.get("activeSince")
+    since = slots.parse_instant(told["activeSince"]) if same else facts.now
     return slots.format_instant(max(since, memory.forgotten_until(facts.cronjob) or since))
 
 

@@ -13,14 +13,13 @@ from graphschedule_operator import kube, metrics
 from graphschedule_operator.cache import Cache, Key, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Callable, Set
 
     from graphschedule_operator.settings import Settings
-    from graphschedule_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-CRONJOB_SELECTOR = labels.SCHEDULE_LABEL
+CRONJOB_SELECTOR = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY}"
 RETRY_SECONDS = 2.0
 QUIET_SECONDS = 1.0
 
@@ -29,7 +28,7 @@ class Sweep:
     """Lists both kinds page by page; its first run fills the caches."""
 
     def __init__(
-        self, client: kube.Kube, settings: Settings, schedules: Cache, cronjobs: Cache, queue: WorkQueue[Key]
+        self, client: kube.Kube, settings: Settings, schedules: Cache, cronjobs: Cache, put: Callable[[Key], None]
     ) -> None:
         self._kube = client
         self._namespaces: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -37,7 +36,7 @@ class Sweep:
         self._pause = settings.sweep_seconds
         self._schedules = schedules
         self._cronjobs = cronjobs
-        self._queue = queue
+        self._put = put
         self._wanted = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -83,7 +82,7 @@ class Sweep:
         self._look_at(cache.prune(listed, min(versions)))
 
     def _look_at(self, concerned: Set[Key]) -> None:
-        """Queue schedules at once: if the list breaks off, the cache has this news already and tells it no more."""
+        """Queue it all at once: if the list breaks off, the cache has this news already and tells it no more."""
         metrics.SWEEP_DIFFERENCES.inc(len(concerned))
         for key in concerned:
-            self._queue.put(key)
+            self._put(key)

@@ -6,18 +6,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from graphschedule_operator import kube, metrics
-from graphschedule_operator.cache import Key
+from graphschedule_operator import kube
+from graphschedule_operator.cache import Key, Shard
 from graphschedule_operator.workqueue import ClosedError, WorkQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Histogram
 
 logger = logging.getLogger(__name__)
 
-Reconcile = Callable[[Key], Awaitable[float | None]]
+AnyKey = TypeVar("AnyKey", bound=Key)
+Reconcile = Callable[[AnyKey], Awaitable[float | None]]
 
 
-async def work(queue: WorkQueue[Key], reconcile: Reconcile) -> None:
-    """Reconcile keys until the queue is closed; the one in hand is finished first."""
+async def work(queue: WorkQueue[AnyKey], reconcile: Reconcile[AnyKey], seconds: Histogram) -> None:
+    """Reconcile keys until the queue is closed; the one in hand is finished first. `seconds` measures each."""
     while True:
         try:
             key = await queue.get()
@@ -26,20 +33,21 @@ async def work(queue: WorkQueue[Key], reconcile: Reconcile) -> None:
         begun = time.monotonic()
         result = await _look(queue, reconcile, key)
         queue.done(key)
-        metrics.RECONCILE_SECONDS.labels(result).observe(time.monotonic() - begun)
+        seconds.labels(result).observe(time.monotonic() - begun)
 
 
-async def drain(workers: list[asyncio.Task[None]], queue: WorkQueue[Key], seconds: float) -> None:
+async def drain(workers: list[asyncio.Task[None]], queues: Iterable[WorkQueue[Any]], seconds: float) -> None:
     """Let the workers finish what they have in hand; what still waits is found again at the next start."""
-    queue.close()
+    for queue in queues:
+        queue.close()
     _, unfinished = await asyncio.wait(workers, timeout=seconds)
     for worker in unfinished:
         worker.cancel()
 
 
-async def _look(queue: WorkQueue[Key], reconcile: Reconcile, key: Key) -> str:
+async def _look(queue: WorkQueue[AnyKey], reconcile: Reconcile[AnyKey], key: AnyKey) -> str:
     """Look at a key and say when to do so again; no error ends a worker."""
-    names = {"namespace": key.namespace, "schedule": key.name}
+    names = {"namespace": key.namespace, "shard" if isinstance(key, Shard) else "schedule": key.name}
     try:
         again = await reconcile(key)
     except kube.ApiError as error:

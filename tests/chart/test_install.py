@@ -137,16 +137,17 @@ def test_operator_may_do_its_work_where_it_watches_and_nothing_else(release: Rel
     work = [
         *((verb, group, "graphschedules", "") for verb in ("get", "list", "watch", "delete")),
         ("patch", group, "graphschedules", "status"),
-        *((verb, "batch", "cronjobs", "") for verb in ("get", "list", "watch", "create", "patch")),
+        *((verb, "batch", "cronjobs", "") for verb in ("get", "list", "watch", "create", "patch", "delete")),
         ("patch", "batch", "cronjobs", "status"),
+        *((verb, "", "secrets", "") for verb in ("create", "delete")),
         ("get", "batch", "jobs", ""),
         ("list", "", "pods", ""),
         *((verb, events, "events", "") for verb in ("list", "create")),
     ]
     other = [
         *((verb, group, "graphschedules", "") for verb in ("create", "update", "patch")),
-        ("delete", "batch", "cronjobs", ""),
-        *((verb, "", kind, "") for verb in ("get", "list", "create") for kind in ("secrets", "configmaps")),
+        *((verb, "", "secrets", "") for verb in ("get", "list", "watch", "update", "patch")),
+        *((verb, "", "configmaps", "") for verb in ("get", "list", "create")),
         *((verb, "", "pods", "") for verb in ("get", "create", "delete")),
         *((verb, "batch", "jobs", "") for verb in ("list", "create", "delete")),
     ]

@@ -7,7 +7,7 @@ import base64
 import pytest
 import yaml
 from cryptography import x509
-from graphschedule_operator.desired import EMBEDDED_DATABASE
+from graphschedule_operator.manifests import EMBEDDED_DATABASE
 from graphschedule_operator.webhook import PATH
 
 from tests.chart.rendering import (
@@ -31,8 +31,9 @@ each_value_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALU
 OPERATOR_RULES = [
     {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules"], "verbs": ["get", "list", "watch", "delete"]},
     {"apiGroups": ["graphschedule.io"], "resources": ["graphschedules/status"], "verbs": ["patch"]},
-    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "watch", "create", "patch"]},
+    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
     {"apiGroups": ["batch"], "resources": ["cronjobs/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["list", "create"]},
@@ -131,7 +132,8 @@ def test_no_role_may_read_secrets(helm: Helm, values: Values) -> None:
     rendered = helm.render(values)
     rules = [rule for kind in ("Role", "ClusterRole") for role in rendered.all(kind) for rule in role["rules"]]
     assert rules
-    assert not any({"secrets", "*"} & set(rule["resources"] + rule["verbs"] + rule["apiGroups"]) for rule in rules)
+    assert not any("*" in rule["resources"] + rule["verbs"] + rule["apiGroups"] for rule in rules)
+    assert all(set(rule["verbs"]) <= {"create", "delete"} for rule in rules if "secrets" in rule["resources"])
 
 
 def test_view_edit_and_admin_roles_are_extended_unless_declined(helm: Helm) -> None:
@@ -244,6 +246,12 @@ def test_runner_settings_reach_the_operator(helm: Helm) -> None:
     assert settings.runner_image_pull_secrets == ({"name": "registry"},)
     assert settings.runner_extra_env == ({"name": "ENABLE_CREDIT", "value": "true"},)
     assert settings.runner_resources == {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "99Mi"}}
+
+
+def test_dispatch_reaches_the_operator(helm: Helm) -> None:
+    assert helm.render().operator_settings().dispatch == "PerSchedule"
+    settings = helm.render({"dispatch": {"default": "Grouped", "shardMembers": 500}}).operator_settings()
+    assert (settings.dispatch, settings.shard_members) == ("Grouped", 500)
 
 
 def test_a_digest_wins_over_a_tag(helm: Helm) -> None:

@@ -8,8 +8,9 @@ import pytest
 from graphschedule.errors import InvalidValueError
 from graphschedule.status import Reason, Suspension
 from graphschedule_operator import graph
-from graphschedule_operator.desired import accept, desired, wanted
+from graphschedule_operator.desired import accept, desired
 from graphschedule_operator.events import transitions
+from graphschedule_operator.graph import Aim
 from graphschedule_operator.judgement import Judgement
 from graphschedule_operator.status import Facts, State, state_of, status
 from graphschedule_platform.verdict import ExecutionRequest, Verdict, VerdictKind
@@ -79,28 +80,26 @@ def test_a_status_tells_the_last_verdict_on_the_present_spec_only(make_schedule:
 
 # --- what is wanted of the CronJob -----------------------------------------------------------------------------------
 
-AS_ASKED, SUSPENDED, AS_IT_IS, NOTHING = "as asked", "as asked, suspended", "as it is", "nothing"
-
 
 @pytest.mark.parametrize(
     ("verdict", "live", "spec", "suspended", "outcome"),
     [
-        pytest.param(VALID, "none", {}, False, AS_ASKED, id="valid"),
-        pytest.param(VALID, "other", {}, False, AS_ASKED, id="valid after an edit"),
-        pytest.param(VALID, "other", {}, True, SUSPENDED, id="valid, suspended by the operator"),
-        pytest.param(VALID, "other", {"suspend": True}, False, SUSPENDED, id="valid, suspended by a person"),
-        pytest.param(INVALID, "none", {}, False, NOTHING, id="never valid"),
-        pytest.param(INVALID, "other", {}, False, NOTHING, id="edited to be invalid"),
-        pytest.param(INVALID, "same", {}, False, AS_ASKED, id="became invalid"),
-        pytest.param(INVALID, "same", {"cron": "1 1 1 1 *"}, False, AS_ASKED, id="became invalid, and moved"),
-        pytest.param(INVALID, "same", {}, True, SUSPENDED, id="became invalid, and failed for good"),
-        pytest.param(UNKNOWN, "none", {}, False, NOTHING, id="new in an outage"),
-        pytest.param(UNKNOWN, "same", {}, False, AS_ASKED, id="was valid before the outage"),
-        pytest.param(UNKNOWN, "other", {}, False, AS_IT_IS, id="edited in an outage"),
-        pytest.param(UNKNOWN, "other", {"suspend": True}, False, NOTHING, id="edited and suspended in an outage"),
-        pytest.param(UNKNOWN, "other", {}, True, NOTHING, id="edited in an outage, suspended by the operator"),
-        pytest.param(graph.NO_DATABASE, "none", {}, False, AS_ASKED, id="no database"),
-        pytest.param(graph.NO_DATABASE, "other", {}, False, AS_ASKED, id="no database, edited"),
+        pytest.param(VALID, "none", {}, False, Aim.FIRE, id="valid"),
+        pytest.param(VALID, "other", {}, False, Aim.FIRE, id="valid after an edit"),
+        pytest.param(VALID, "other", {}, True, Aim.FIRE, id="valid, suspended by the operator"),
+        pytest.param(VALID, "other", {"suspend": True}, False, Aim.FIRE, id="valid, suspended by a person"),
+        pytest.param(INVALID, "none", {}, False, Aim.STOP, id="never valid"),
+        pytest.param(INVALID, "other", {}, False, Aim.STOP, id="edited to be invalid"),
+        pytest.param(INVALID, "same", {}, False, Aim.FIRE, id="became invalid"),
+        pytest.param(INVALID, "same", {"cron": "1 1 1 1 *"}, False, Aim.FIRE, id="became invalid, and moved"),
+        pytest.param(INVALID, "same", {}, True, Aim.FIRE, id="became invalid, and failed for good"),
+        pytest.param(UNKNOWN, "none", {}, False, Aim.KEEP, id="new in an outage"),
+        pytest.param(UNKNOWN, "same", {}, False, Aim.FIRE, id="was valid before the outage"),
+        pytest.param(UNKNOWN, "other", {}, False, Aim.KEEP, id="edited in an outage"),
+        pytest.param(UNKNOWN, "other", {"suspend": True}, False, Aim.STOP, id="edited and suspended in an outage"),
+        pytest.param(UNKNOWN, "other", {}, True, Aim.STOP, id="edited in an outage, suspended by the operator"),
+        pytest.param(graph.NO_DATABASE, "none", {}, False, Aim.FIRE, id="no database"),
+        pytest.param(graph.NO_DATABASE, "other", {}, False, Aim.FIRE, id="no database, edited"),
     ],
 )
 def test_a_schedule_fires_once_its_graph_was_valid_and_from_then_on(
@@ -111,25 +110,19 @@ def test_a_schedule_fires_once_its_graph_was_valid_and_from_then_on(
     live: str,
     spec: dict[str, Any],
     suspended: bool,
-    outcome: str,
+    outcome: Aim,
 ) -> None:
     schedule = make_schedule(**spec)
     accepted = accept(schedule, now)
     before = make_schedule(inputs={"topic": "weather" if live == "other" else "news"})
     there = None if live == "none" else desired(before, accept(before, now), settings)
-    expected = {
-        AS_ASKED: desired(schedule, accepted, settings),
-        SUSPENDED: desired(schedule, accepted, settings, suspended=True),
-        AS_IT_IS: there,
-        NOTHING: None,
-    }
-    found = wanted(schedule, accepted, settings, judged=verdict, live=there, suspended=suspended)
-    assert found == expected[outcome]
+    found = graph.aim(accepted, verdict, runs=graph.runs(there, accepted), suspended=suspended)
+    assert found is outcome
 
 
-def test_nothing_is_wanted_of_a_spec_that_cannot_be_used(make_schedule: MakeSchedule, settings: Settings) -> None:
+def test_a_spec_that_cannot_be_used_fires_nothing() -> None:
     refused = InvalidValueError("spec.cron", "x", "y")
-    assert wanted(make_schedule(), refused, settings, judged=VALID, live=None, suspended=False) is None
+    assert graph.aim(refused, VALID, runs=False, suspended=False) is Aim.STOP
 
 
 # --- what the status says --------------------------------------------------------------------------------------------
@@ -213,7 +206,9 @@ def test_every_verdict_has_its_conditions(
     accepted = accept(schedule, now)
     before = schedule if live == "same" else make_schedule(inputs={"topic": "weather"})
     there = desired(before, accept(before, now), settings, suspended=live == "other, suspended")
-    facts = Facts(schedule, accepted, None if live == "none" else there, None, now, verdict, suspension)
+    live_cronjob = None if live == "none" else there
+    runs = graph.runs(live_cronjob, accepted)
+    facts = Facts(schedule, accepted, live_cronjob, None, now, verdict, runs, suspension)
     current = status(facts)
     told = {str(kind.type): kind for kind in current.conditions}
     assert (told["Ready"].status, told["Ready"].reason) == ready
@@ -250,7 +245,7 @@ def test_events_tell_of_graphs_but_not_of_outages(
     accepted = accept(schedule, now)
     live = desired(schedule, accepted, settings)
     if before is not None:
-        earlier = status(Facts(schedule, accepted, live, None, now, before))
+        earlier = status(Facts(schedule, accepted, live, None, now, before, runs=True))
         schedule["status"] = earlier.model_dump(mode="json", by_alias=True, exclude_none=True)
-    current = status(Facts(schedule, accepted, live, None, now, after))
+    current = status(Facts(schedule, accepted, live, None, now, after, runs=True))
     assert [(event.type, event.reason) for event in transitions(schedule, current)] == events

@@ -204,10 +204,16 @@ def test_the_last_fire_is_the_newest_that_anybody_knows(
 def test_slots_are_owed_since_the_schedule_fires_as_it_does(
     facts: Facts, make_schedule: MakeSchedule, told: str | None, memory: str | None, suspend: bool, since: str | None
 ) -> None:
-    schedule = make_schedule(suspend=suspend, status={"activeSince": told} if told else {})
+    schedule = make_schedule(suspend=suspend, status={"cronJobName": "daily", "activeSince": told} if told else {})
     cronjob = {**CRONJOB, "status": {"lastScheduleTime": memory} if memory else {}}
     current = status(replace(facts, schedule=schedule, verdict=accept(schedule, facts.now), cronjob=cronjob))
     assert current.active_since == since
+
+
+def test_slots_are_owed_anew_when_another_cronjob_takes_over(facts: Facts, make_schedule: MakeSchedule) -> None:
+    told = {"cronJobName": "graphschedule-0123456789-0", "activeSince": "2026-05-04T08:00:00Z"}
+    current = status(replace(facts, schedule=make_schedule(status=told)))
+    assert current.active_since == "2026-05-04T09:01:00Z"
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphschedule_operator import kube, metrics
-from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
+from graphschedule_operator.cache import Cache, Key, concerned_by, key_of
+from graphschedule_operator.cronjob import CronJobs
+from graphschedule_operator.dispatch import Dispatch
 from graphschedule_operator.reconcile import AFTER_FIRE_SECONDS, Reconciler
 from graphschedule_operator.settings import Settings
+from graphschedule_operator.shards import Shards
 from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
 from graphschedule_operator.workqueue import WorkQueue
@@ -105,11 +108,14 @@ async def test_next_fire_times_move_on_with_the_clock(world: World, monkeypatch:
     key = Key(world.namespace, "daily")
     clock = [datetime(2026, 5, 4, 8, 59, 0, tzinfo=UTC)]
     settings = Settings(runner_image="r", data_claim="d", namespaces=(world.namespace,))
-    schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
+    schedules, cronjobs = Cache(key_of), Cache(concerned_by)
     async with kube.Kube.connect(connections=1, timeout_seconds=10) as client:
-        await Sweep(client, settings, schedules, cronjobs, WorkQueue(rate=1000)).once()
+        await Sweep(client, settings, schedules, cronjobs, WorkQueue[Key](rate=1000).put).once()
         counted = metrics.Schedules(State)
-        reconciler = Reconciler(client, settings, schedules, cronjobs, counted, clock=lambda: clock[0])
+        known = CronJobs(client, cronjobs)
+        shards = Shards(client, known, WorkQueue(rate=1000), lambda _: None, settings)
+        dispatch = Dispatch(known, shards, settings)
+        reconciler = Reconciler(client, schedules, dispatch, counted, clock=lambda: clock[0])
         soon = await reconciler.reconcile(key)
         assert soon == 60 + AFTER_FIRE_SECONDS
         clock[0] += timedelta(seconds=soon)
@@ -181,10 +187,10 @@ async def test_a_sweep_finds_what_no_watch_has_told_of(world: World, monkeypatch
     monkeypatch.setenv("KUBECONFIG", str(world.cluster.kubeconfig))
     world.apply("unknown")
     settings = Settings(runner_image="r", data_claim="d", namespaces=(world.namespace,), list_chunk=1)
-    schedules, cronjobs = Cache(key_of), Cache(owning_schedule)
+    schedules, cronjobs = Cache(key_of), Cache(concerned_by)
     queue: WorkQueue[Key] = WorkQueue(rate=1000)
     async with kube.Kube.connect(connections=1, timeout_seconds=10) as client:
-        sweep = Sweep(client, settings, schedules, cronjobs, queue)
+        sweep = Sweep(client, settings, schedules, cronjobs, queue.put)
         await sweep.once()
         assert await queue.get() == Key(world.namespace, "unknown")
         queue.done(Key(world.namespace, "unknown"))

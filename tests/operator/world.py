@@ -31,6 +31,7 @@ KINDS = {
     "graphschedule": ("graphschedule.io/v1", "GraphSchedule"),
     "cronjob": ("batch/v1", "CronJob"),
     "job": ("batch/v1", "Job"),
+    "secret": ("v1", "Secret"),
     "event": ("events.k8s.io/v1", "Event"),
 }
 

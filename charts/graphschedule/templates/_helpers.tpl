@@ -145,6 +145,10 @@ valueFrom:
   {{- omit . "name" | toYaml | nindent 2 }}
 {{- end }}
 {{- end }}
+- name: GRAPHSCHEDULE_DISPATCH
+  value: {{ .Values.dispatch.default }}
+- name: GRAPHSCHEDULE_SHARD_MEMBERS
+  value: {{ .Values.dispatch.shardMembers | quote }}
 - name: GRAPHSCHEDULE_RUNNER_IMAGE
   value: {{ include "graphschedule.image" (dict "context" . "image" .Values.runner.image) | quote }}
 - name: GRAPHSCHEDULE_RUNNER_IMAGE_PULL_POLICY

@@ -1,0 +1,328 @@
+"""Schedules that fire together, on a real API server: what becomes of shards, their Secrets, and the statuses."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from graphschedule import labels, shards
+from graphschedule.payload import RunPayload
+
+from tests.operator.world import World, native, new_world, operator, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dev.cluster import Cluster
+
+    Object = dict[str, Any]
+
+GROUPED = {"dispatch": "Grouped"}
+
+
+@pytest.fixture
+def world(control_plane: Cluster) -> Iterator[World]:
+    with new_world(control_plane) as made:
+        yield made
+
+
+def is_shard(cronjob: Object) -> bool:
+    return labels.SHARD_LABEL in cronjob["metadata"]["labels"]
+
+
+def the_shards(world: World) -> list[Object]:
+    return [cronjob for cronjob in world.all("cronjob") if is_shard(cronjob)]
+
+
+def the_shard(world: World) -> Object:
+    (found,) = the_shards(world)
+    return found
+
+
+def members(world: World, cronjob: Object) -> dict[str, RunPayload]:
+    """Return what the Secret holds that a CronJob's pods mount, by the members' names."""
+    (volume,) = [it for it in cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"] if "secret" in it]
+    found = world.get("secret", volume["secret"]["secretName"])
+    if found is None:
+        return {}
+    lines = gzip.decompress(base64.b64decode(found["data"][shards.FILE])).decode().splitlines()
+    return {member.name: member for member in map(RunPayload.decode, lines)}
+
+
+def until_members(world: World, name: str, *expected: str) -> Mapping[str, RunPayload]:
+    """Watch a shard's CronJob until it fires for exactly these schedules, and return what they are given."""
+
+    def holds(cronjob: Object) -> bool:
+        return not cronjob["spec"]["suspend"] and members(world, cronjob).keys() == {*expected}
+
+    return members(world, world.until("cronjob", name, holds))
+
+
+def create(world: World, *names: str, **spec: object) -> None:
+    """Create schedules that fire together, and wait until they do."""
+    items = [schedule(name, **GROUPED | spec) for name in names]
+    world.kubectl("create", "--filename", "-", given={"apiVersion": "v1", "kind": "List", "items": items})
+    for name in names:
+        world.until_condition(name, "Ready", "Ready")
+
+
+def shard_of(world: World, name: str) -> str:
+    return str(world.until("graphschedule", name, lambda obj: "cronJobName" in obj["status"])["status"]["cronJobName"])
+
+
+# --- one shard --------------------------------------------------------------------------------------------------------
+
+
+def test_schedules_of_the_same_times_fire_from_one_cronjob(world: World) -> None:
+    with operator(world):
+        create(world, "a", "b", inputs={"topic": "news"})
+    shard = the_shard(world)
+    assert len(world.all("cronjob")) == 1
+    given = members(world, shard)
+    assert {name: (it.inputs, it.cronjob) for name, it in given.items()} == {
+        name: ({"topic": "news"}, shard["metadata"]["name"]) for name in ("a", "b")
+    }
+    for obj in world.all("graphschedule"):
+        assert obj["status"]["cronJobName"] == shard["metadata"]["name"]
+        assert len(obj["status"]["nextFireTimes"]) == 5
+        assert given[obj["metadata"]["name"]].schedule_uid == obj["metadata"]["uid"]
+        assert given[obj["metadata"]["name"]].not_before == obj["metadata"]["creationTimestamp"]
+    (secret,) = world.all("secret")
+    assert secret["immutable"] is True
+    assert [owner["uid"] for owner in secret["metadata"]["ownerReferences"]] == [shard["metadata"]["uid"]]
+
+
+def test_the_operators_setting_is_that_of_schedules_that_have_none(world: World) -> None:
+    with operator(world, dispatch="Grouped"):
+        create(world, "unset", dispatch=None)
+        create(world, "alone", dispatch="PerSchedule")
+    assert sorted(is_shard(cronjob) for cronjob in world.all("cronjob")) == [False, True]
+
+
+def test_what_is_edited_suspended_resumed_and_deleted_is_so_in_the_shard(world: World) -> None:
+    with operator(world):
+        create(world, "a", "b", "c")
+        name = shard_of(world, "a")
+        world.apply("a", **GROUPED, inputs={"topic": "weather"})
+        world.until_condition("a", "Ready", "Ready")
+        assert until_members(world, name, "a", "b", "c")["a"].inputs == {"topic": "weather"}
+        world.patch("graphschedule", "b", {"spec": {"suspend": True}})
+        told = world.until_condition("b", "Ready", "Suspended")
+        assert "no CronJob" in told["message"]
+        until_members(world, name, "a", "c")
+        world.kubectl("delete", "graphschedule", "c")
+        until_members(world, name, "a")
+        world.patch("graphschedule", "b", {"spec": {"suspend": False}})
+        world.until_condition("b", "Ready", "Ready")
+        until_members(world, name, "a", "b")
+        world.patch("graphschedule", "a", {"spec": {"timeZone": "Mars/Olympus"}})
+        world.until_condition("a", "Ready", "InvalidTimeZone")
+        until_members(world, name, "b")
+
+
+def test_a_shard_goes_with_its_last_member(world: World) -> None:
+    with operator(world):
+        create(world, "only")
+        name = shard_of(world, "only")
+        world.kubectl("delete", "graphschedule", "only")
+        world.until_gone("cronjob", name)
+        create(world, "only")
+        assert shard_of(world, "only") == name
+        until_members(world, name, "only")
+
+
+def test_a_full_shard_is_followed_by_another_and_nobody_moves(world: World) -> None:
+    names = [f"many-{number}" for number in range(7)]
+    with operator(world, shard_members="3"):
+        create(world, *names)
+        before = {name: shard_of(world, name) for name in names}
+        assert sorted(len(members(world, shard)) for shard in the_shards(world)) == [1, 3, 3]
+        unchanged = {shard["metadata"]["name"]: shard["metadata"]["resourceVersion"] for shard in the_shards(world)}
+        world.kubectl("delete", "graphschedule", names[0])
+        left = [name for name in names[1:] if before[name] == before[names[0]]]
+        until_members(world, before[names[0]], *left)
+    after = {shard["metadata"]["name"]: shard["metadata"]["resourceVersion"] for shard in the_shards(world)}
+    assert {name for name in after if after[name] != unchanged[name]} <= {before[names[0]]}
+    assert {name: shard_of(world, name) for name in names[1:]} == {name: before[name] for name in names[1:]}
+
+
+def test_many_edits_are_gathered_in_few_writes(world: World) -> None:
+    names = [f"many-{number}" for number in range(60)]
+    with operator(world) as running:
+        create(world, *names)
+        secrets = 'graphschedule_operator_api_requests_total{code="201",method="POST",resource="secrets"}'
+        assert running.metric(secrets) <= 10
+        statuses = (
+            'graphschedule_operator_api_requests_total{code="200",method="PATCH",resource="graphschedules/status"}'
+        )
+        assert running.metric(statuses) == len(names)
+
+
+# --- moves ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_moves_between_groups(world: World) -> None:
+    with operator(world):
+        create(world, "a", "b")
+        old = shard_of(world, "a")
+        world.apply("a", **GROUPED, cron="5 5 5 5 *")
+        world.until_condition("a", "Ready", "Ready")
+        new = shard_of(world, "a")
+        assert new != old
+        until_members(world, new, "a")
+        until_members(world, old, "b")
+
+
+def test_a_schedule_moves_between_the_modes(world: World) -> None:
+    with operator(world):
+        create(world, "a", dispatch="PerSchedule")
+        world.patch("graphschedule", "a", {"spec": {"dispatch": "Grouped"}})
+        world.until_condition("a", "Ready", "Ready")
+        world.until_gone("cronjob", "a")
+        shard = shard_of(world, "a")
+        until_members(world, shard, "a")
+        world.patch("graphschedule", "a", {"spec": {"dispatch": "PerSchedule"}})
+        world.until_condition("a", "Ready", "Ready")
+        world.until_gone("cronjob", shard)
+        assert world.get("cronjob", "a") is not None
+
+
+def test_a_cronjob_with_a_job_at_work_outlives_the_move_into_a_shard(world: World) -> None:
+    with operator(world):
+        create(world, "a", dispatch="PerSchedule")
+        active = {"active": [{"kind": "Job", "namespace": world.namespace, "name": "at-work"}]}
+        world.kubectl("create", "--filename", "-", given=job_of(world, "a", "at-work"))
+        world.patch("cronjob", "a", {"status": active}, "--subresource", "status")
+        world.patch("graphschedule", "a", {"spec": {"dispatch": "Grouped"}})
+        until_members(world, shard_of_group(world), "a")
+        world.until("cronjob", "a", lambda cronjob: cronjob["spec"]["suspend"])
+        world.kubectl("delete", "job", "at-work")
+        world.until_gone("cronjob", "a")
+
+
+def job_of(world: World, cronjob: str, name: str) -> Object:
+    """Return a Job of a CronJob, as the controller makes them; there is no node that would run it."""
+    owner = world.get("cronjob", cronjob)
+    assert owner is not None
+    reference = {"apiVersion": "batch/v1", "kind": "CronJob", "name": cronjob, "uid": owner["metadata"]["uid"]}
+    template = owner["spec"]["jobTemplate"]["spec"]
+    metadata = {"name": name, "ownerReferences": [reference | {"controller": True}]}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": template}
+
+
+def shard_of_group(world: World) -> str:
+    """Return the shard's name when there is one."""
+    world.until_count("cronjob", 1, is_shard)
+    return str(the_shard(world)["metadata"]["name"])
+
+
+# --- restarts ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_restart_over_an_unchanged_world_of_shards_writes_nothing(world: World) -> None:
+    with operator(world, shard_members="2"):
+        create(world, "a", "b", "c")
+        create(world, "d", cron="5 5 5 5 *")
+        world.apply("suspended", **GROUPED, suspend=True)
+        world.until_condition("suspended", "Ready", "Suspended")
+    before = world.versions()
+    with operator(world, shard_members="2") as restarted:
+        looks = 'graphschedule_operator_shard_duration_seconds_count{result="ok"}'
+        restarted.until_metric(looks, restarted.metric(looks))
+        world.apply("e", **GROUPED, cron="6 6 6 6 *")
+        world.until_condition("e", "Ready", "Ready")
+        new = shard_of(world, "e")
+        assert {name: version for name, version in world.versions().items() if not name.endswith((" e", new))} == before
+
+
+def test_what_happened_to_members_while_the_operator_was_down_is_found_at_its_start(world: World) -> None:
+    with operator(world):
+        create(world, "a", "deleted", "edited", "moved")
+        name = shard_of(world, "a")
+    world.kubectl("delete", "graphschedule", "deleted")
+    world.apply("edited", **GROUPED, inputs={"topic": "weather"})
+    world.apply("moved", **GROUPED, cron="5 5 5 5 *")
+    with operator(world):
+        assert until_members(world, name, "a", "edited")["edited"].inputs == {"topic": "weather"}
+        world.until_condition("moved", "Ready", "Ready")
+        until_members(world, shard_of(world, "moved"), "moved")
+
+
+def test_a_shard_left_without_members_goes_at_the_start(world: World) -> None:
+    with operator(world):
+        create(world, "a")
+        name = shard_of(world, "a")
+    world.kubectl("delete", "graphschedule", "a")
+    with operator(world):
+        world.until_gone("cronjob", name)
+
+
+# --- foreign hands ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param({"spec": {"schedule": "* * 1 1 *"}}, id="schedule"),
+        pytest.param({"spec": {"suspend": True}}, id="suspend"),
+        pytest.param({"metadata": {"labels": {labels.SHARD_LABEL: None}}}, id="label"),
+        pytest.param({"metadata": {"annotations": {labels.MEMBERS_ANNOTATION: "x"}}}, id="set"),
+    ],
+)
+def test_an_edited_shard_is_put_back(world: World, edit: Object) -> None:
+    with operator(world):
+        create(world, "a")
+        before = the_shard(world)
+        world.patch("cronjob", before["metadata"]["name"], edit)
+
+        def as_before(cronjob: Object) -> bool:
+            told = cronjob["metadata"]["annotations"].get(labels.MEMBERS_ANNOTATION)
+            same = cronjob["spec"] == before["spec"] and cronjob["metadata"]["labels"] == before["metadata"]["labels"]
+            return bool(same and told == before["metadata"]["annotations"][labels.MEMBERS_ANNOTATION])
+
+        world.until("cronjob", before["metadata"]["name"], as_before)
+
+
+def test_a_deleted_shard_is_made_again_with_all_its_members(world: World) -> None:
+    with operator(world):
+        create(world, "a", "b")
+        before = the_shard(world)
+        name = before["metadata"]["name"]
+        world.kubectl("delete", "cronjob", name)
+        world.until("cronjob", name, lambda cronjob: cronjob["metadata"]["uid"] != before["metadata"]["uid"])
+        until_members(world, name, "a", "b")
+
+
+def test_a_deleted_secret_is_made_again(world: World) -> None:
+    with operator(world, sweep_seconds="1"):
+        create(world, "a")
+        (secret,) = world.all("secret")
+        world.kubectl("delete", "secret", secret["metadata"]["name"])
+        again = world.until("secret", secret["metadata"]["name"], lambda _: True)
+        assert again["data"] == secret["data"]
+
+
+def test_the_cronjob_of_a_stranger_is_never_taken_over(world: World) -> None:
+    with operator(world):
+        create(world, "a")
+        name = shard_of(world, "a")
+        world.kubectl("delete", "graphschedule", "a")
+        world.until_gone("cronjob", name)
+        world.kubectl("create", "--filename", "-", given=native(name))
+        world.apply("a", **GROUPED)
+        told = world.until_condition("a", "Scheduled", "NameConflict")
+        assert name in told["message"]
+
+
+def test_a_refusal_of_the_api_server_is_told_by_all_members_until_it_is_lifted(world: World) -> None:
+    world.kubectl("create", "quota", "none", "--hard", "count/cronjobs.batch=0")
+    with operator(world):
+        world.apply("a", **GROUPED)
+        world.apply("b", **GROUPED)
+        for name in ("a", "b"):
+            assert "quota" in world.until_condition(name, "Scheduled", "ApplyFailed")["message"]
+        world.kubectl("delete", "quota", "none")
+        for name in ("a", "b"):
+            world.until_condition(name, "Ready", "Ready")
