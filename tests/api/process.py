@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,9 @@ class Api:
         self.process = process
         self.address = address
         self.http = httpx.Client(base_url=address, timeout=PATIENCE_SECONDS)
+        self._log: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_log)
+        self._reader.start()
 
     def call(self, method: str, **members: object) -> httpx.Response:
         """Call a method of the RPC."""
@@ -56,12 +61,27 @@ class Api:
 
     def until_logged(self, word: str) -> dict[str, Any]:
         """Read its log up to a line whose message begins with a word, and return that line."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        while line := self._log.get(timeout=PATIENCE_SECONDS):
             record: dict[str, Any] = json.loads(line)
             if record["message"].startswith(word):
                 return record
         raise AssertionError(f"the API ended without saying {word!r}")
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join()
+
+    def _read_log(self) -> None:
+        """Take the log as it comes, or a full pipe would hold the process up."""
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self._log.put(line)
+        self._log.put("")
 
 
 @contextmanager
@@ -88,7 +108,4 @@ def running(
         api.until_logged(until)
         yield api
     finally:
-        api.http.close()
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        api.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from graphschedule.errors import InvalidValueError
 from graphschedule_platform.verdict import Verdict, VerdictKind
+from starlette.exceptions import HTTPException
 
 from graphschedule_api.errors import (
     GraphRefusedError,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from fastapi import Request, Response
 
 logger = logging.getLogger(__name__)
+
+_WHO_ARE_YOU = 401
 
 _GRAPH_ERRORS = {
     VerdictKind.GRAPH_NOT_FOUND: "GraphNotFoundError",
@@ -58,11 +61,12 @@ class RpcRoute(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
-            except (RequestValidationError, HTTPException):
+            except RequestValidationError:
                 raise
             except Exception as error:
                 status, refusal = told(error)
-                return JSONResponse(refusal.model_dump(), status)
+                headers = {"WWW-Authenticate": "Bearer"} if status == _WHO_ARE_YOU else None
+                return JSONResponse(refusal.model_dump(), status, headers)
 
         return answer
 
@@ -74,8 +78,10 @@ def told(error: Exception) -> tuple[int, Refusal]:
     for kind, name in _CALLERS_FAULT.items():
         if isinstance(error, kind):
             return 400, Refusal(type=name, args=[str(error)], extras=None)
+    if isinstance(error, HTTPException):  # FastAPI's own: a body that cannot be read
+        return error.status_code, Refusal(type="ValueError", args=[str(error.detail)], extras=None)
     if isinstance(error, UnauthenticatedError):
-        return 401, Refusal(type="NotAuthorizedError", args=[str(error)], extras=None)
+        return _WHO_ARE_YOU, Refusal(type="NotAuthorizedError", args=[str(error)], extras=None)
     if isinstance(error, UnavailableError):
         return 503, Refusal(type="ServiceUnavailableError", args=[str(error)], extras=None)
     logger.error("a request failed", exc_info=error)
