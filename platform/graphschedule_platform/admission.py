@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule.outcomes import Outcome, SlotState
-from sqlalchemy import insert, or_, tuple_, update
+from sqlalchemy import or_, select, update
 
 from graphschedule_platform import context, ledger, tables
+from graphschedule_platform.bulk import insert_many
+from graphschedule_platform.dialects import pair_among
 from graphschedule_platform.fires import Fire, FireResult, Results
 from graphschedule_platform.ledger import Claim, ClaimKind, Entry, Record
 from graphschedule_platform.probe import probe
@@ -115,9 +117,9 @@ def _write(connection: Connection, schema: PlatformSchema, accepted: Sequence[_A
         rows.execution | _present(schema.agent_graph_execution, later_columns(one.fire.slot, one.context))
         for rows, one in zip(written, accepted, strict=True)
     ]
-    _insert(connection, schema.agent_graph_execution, executions)
-    _insert(connection, tables.agent_node_execution, [row for rows in written for row in rows.nodes])
-    _insert(connection, tables.agent_node_execution_input_output, [row for rows in written for row in rows.inputs])
+    insert_many(connection, schema.agent_graph_execution, executions)
+    insert_many(connection, tables.agent_node_execution, [row for rows in written for row in rows.nodes])
+    insert_many(connection, tables.agent_node_execution_input_output, [row for rows in written for row in rows.inputs])
     if "last_run_at" in schema.library_agent.c:
         _note_last_run(connection, schema.library_agent, [one.fire for one in accepted], now)
 
@@ -126,16 +128,14 @@ def _present(table: Table, values: Row) -> Row:
     return {name: value for name, value in values.items() if name in table.c}
 
 
-def _insert(connection: Connection, table: Table, rows: list[Row]) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
-
-
 def _note_last_run(connection: Connection, library: Table, fires: Sequence[Fire], now: datetime) -> None:
     """Move the library entries' last run forward, never back (C §2.5)."""
-    ran = tuple_(library.c.user_id, library.c.agent_graph_id).in_(sorted({_user_and_graph(fire) for fire in fires}))
+    pairs = {_user_and_graph(fire) for fire in fires}
+    ran = pair_among(connection, (library.c.user_id, library.c.agent_graph_id), pairs)
     earlier = or_(library.c.last_run_at.is_(None), library.c.last_run_at < now)
-    connection.execute(update(library).where(ran, earlier).values(last_run_at=now))
+    # Locked in one order, so that two runners cannot deadlock.
+    locked = select(library.c.id).where(ran, earlier).order_by(library.c.id).with_for_update()
+    connection.execute(update(library).where(library.c.id.in_(locked)).values(last_run_at=now))
 
 
 def _settled(fire: Fire, claim: Claim) -> FireResult:

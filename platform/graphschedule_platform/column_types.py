@@ -76,6 +76,11 @@ def utc_milliseconds(value: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000, tzinfo=None)
 
 
+def json_timestamp(value: datetime) -> str:
+    """Return an aware datetime as text that both databases read as they keep it: for rows that travel as JSON."""
+    return utc_milliseconds(value).isoformat(sep=" ", timespec="microseconds")
+
+
 class UtcTimestamp(types.TypeDecorator[datetime]):
     """`timestamp(3) without time zone` holding UTC: aware datetimes in and out, cut to milliseconds."""
 

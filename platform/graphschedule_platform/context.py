@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from graphschedule_platform import tables
-from graphschedule_platform.dialects import insert
+from graphschedule_platform.dialects import among, insert, pair_among
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,7 +91,7 @@ def _users_and_workspaces(connection: Connection, user_ids: list[str]) -> list[A
     query = (
         select(user.c.id, user.c.timezone, workspace.c.id.label("workspace_id"))
         .outerjoin_from(user, workspace, workspace.c.user_id == user.c.id)
-        .where(user.c.id.in_(user_ids))
+        .where(among(connection, user.c.id, user_ids))
     )
     return list(connection.execute(query))
 
@@ -110,7 +110,7 @@ def _library(
     query = (
         select(library.c.user_id, library.c.agent_graph_id, library.c.settings, *later)
         .where(
-            tuple_(library.c.user_id, library.c.agent_graph_id).in_(pairs),
+            pair_among(connection, (library.c.user_id, library.c.agent_graph_id), pairs),
             library.c.is_deleted.is_(False),
             library.c.is_archived.is_(False),
         )

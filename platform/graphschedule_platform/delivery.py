@@ -12,6 +12,7 @@ from graphschedule.outcomes import Outcome, SlotState
 from sqlalchemy import select
 
 from graphschedule_platform import ledger, onboarding
+from graphschedule_platform.dialects import among
 from graphschedule_platform.ledger import Record
 from graphschedule_platform.rows import QUEUED
 from graphschedule_platform.tables import agent_graph_execution
@@ -82,5 +83,7 @@ def _queued(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """
     execution = agent_graph_execution.c
     return frozenset(
-        connection.scalars(select(execution.id).where(execution.id.in_(ids), execution.execution_status == QUEUED))
+        connection.scalars(
+            select(execution.id).where(among(connection, execution.id, ids), execution.execution_status == QUEUED)
+        )
     )

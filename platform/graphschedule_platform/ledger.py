@@ -44,7 +44,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graphschedule.outcomes import Outcome, SlotState
 from graphschedule.slots import Slot
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     Column,
@@ -56,7 +55,6 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     case,
-    cast,
     func,
     literal,
     literal_column,
@@ -67,8 +65,8 @@ from sqlalchemy import (
     update,
 )
 
-from graphschedule_platform.column_types import Json, UtcTimestamp, utc_milliseconds, without_control_characters
-from graphschedule_platform.dialects import insert
+from graphschedule_platform.column_types import Json, UtcTimestamp, json_timestamp, without_control_characters
+from graphschedule_platform.dialects import among, insert, recordset
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -244,7 +242,7 @@ def known_many(connection: Connection, ids: Collection[str]) -> dict[str, Claim]
     claims = (
         (row.id, _claim_of(row))
         for batch in _batches(sorted(ids))
-        for row in connection.execute(select(*_STANDING).where(_c.id.in_(batch)))
+        for row in connection.execute(select(*_STANDING).where(among(connection, _c.id, batch)))
     )
     return {id_: claim for id_, claim in claims if claim.kind is not ClaimKind.NEW}
 
@@ -275,7 +273,7 @@ def lock_unfinished(connection: Connection, ids: Collection[str]) -> list[SlotRo
         _slot_row(row)
         for batch in _batches(sorted(ids))
         for row in connection.execute(
-            select(slot_table).where(_c.id.in_(batch), _UNFINISHED).order_by(_c.id).with_for_update()
+            select(slot_table).where(among(connection, _c.id, batch), _UNFINISHED).order_by(_c.id).with_for_update()
         )
     ]
 
@@ -295,7 +293,7 @@ def mark_enqueued_many(connection: Connection, ids: Collection[str], now: dateti
     return frozenset(
         id_
         for batch in _batches(sorted(ids))
-        for id_ in connection.scalars(enqueued.where(_c.id.in_(batch), _UNFINISHED).returning(_c.id))
+        for id_ in connection.scalars(enqueued.where(among(connection, _c.id, batch), _UNFINISHED).returning(_c.id))
     )
 
 
@@ -370,7 +368,7 @@ def states_of(connection: Connection, ids: Collection[str]) -> dict[str, SlotSta
     return {
         row.id: SlotState(row.state)
         for batch in _batches(sorted(ids))
-        for row in connection.execute(select(_c.id, _c.state).where(_c.id.in_(batch)))
+        for row in connection.execute(select(_c.id, _c.state).where(among(connection, _c.id, batch)))
     }
 
 
@@ -378,13 +376,13 @@ def summaries(connection: Connection, schedule_uids: Collection[str] | None = No
     """Return by uid what the slots of these schedules, or of all, amount to; one without slots has no summary."""
     chosen: list[ColumnElement[bool]] = [true()]
     if schedule_uids is not None:
-        chosen = [_c.schedule_uid.in_(batch) for batch in _batches(sorted(schedule_uids))]
+        chosen = [among(connection, _c.schedule_uid, batch) for batch in _batches(sorted(schedule_uids))]
     tallies = [tally for condition in chosen for tally in connection.execute(_tallies(condition))]
     ids = sorted({id_ for tally in tallies for id_ in (tally.last_id, tally.failure_id) if id_ is not None})
     rows = {
         row.id: _slot_row(row)
         for batch in _batches(ids)
-        for row in connection.execute(select(slot_table).where(_c.id.in_(batch)))
+        for row in connection.execute(select(slot_table).where(among(connection, _c.id, batch)))
     }
     return {
         tally.schedule_uid: Summary(
@@ -429,7 +427,7 @@ def _claim_known(connection: Connection, rows: Mapping[str, dict[str, Any]]) -> 
     """Claim slots that have a row already, in the order of their ids so that bulk claimers cannot deadlock."""
     claims: dict[str, Claim] = {}
     for batch in _batches(list(rows)):
-        query = select(*_STANDING).where(_c.id.in_(batch)).order_by(_c.id).with_for_update()
+        query = select(*_STANDING).where(among(connection, _c.id, batch)).order_by(_c.id).with_for_update()
         claims |= {row.id: _claim_of(row) for row in connection.execute(query)}
     open_again = {id_: rows[id_] for id_, claim in claims.items() if claim.kind is not ClaimKind.SETTLED}
     if not open_again:
@@ -491,23 +489,16 @@ def _insert(connection: Connection, rows: Mapping[str, Mapping[str, Any]]) -> po
     One statement takes any number of them, and a driver is far quicker with one parameter than with twenty a row.
     """
     names = [column.name for column in slot_table.columns if column.name != "revision"]
-    document = literal(json.dumps(list(rows.values()), default=_timestamp), Text)
+    document = json.dumps(list(rows.values()), default=json_timestamp)
     members: list[ColumnElement[Any]]
     if connection.dialect.name == "postgresql":
-        row_type: ColumnElement[Any] = literal_column(f"NULL::{SCHEMA}.slot")
-        source = func.json_populate_recordset(row_type, cast(document, JSON)).table_valued(*names)
-        members = [source.c[name] for name in names]
+        members = list(recordset(f"{SCHEMA}.slot", document, names).c)
     else:
-        source = func.json_each(document).table_valued("value")
+        source = func.json_each(literal(document, Text)).table_valued("value")
         members = [source.c.value.op("->>")(name) for name in names]
     # Without WHERE, SQLite would take ON CONFLICT for the ON of a join.
     given = select(*members, _revision(connection)).where(true())
     return insert(connection, slot_table).from_select([*names, "revision"], given)
-
-
-def _timestamp(value: datetime) -> str:
-    """Return a time in the form that both databases keep."""
-    return utc_milliseconds(value).isoformat(sep=" ", timespec="microseconds")
 
 
 def _revision(connection: Connection) -> ColumnElement[int]:
@@ -523,4 +514,4 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _slot_row(row: Row[Any]) -> SlotRow:
-    return SlotRow(**row._asdict() | {"state": SlotState(row.state)})
+    return SlotRow._make(row)._replace(state=SlotState(row.state))

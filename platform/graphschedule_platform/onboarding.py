@@ -12,9 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select
 
-from graphschedule_platform.dialects import insert
+from graphschedule_platform.bulk import update_many
+from graphschedule_platform.dialects import among, insert
 from graphschedule_platform.tables import credit_transaction, user, user_balance, user_onboarding
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _load(connection: Connection, user_ids: Iterable[str]) -> dict[str, tuple[Pr
         select(row.user_id, row.agent_runs, row.consecutive_run_days, row.last_run_at, row.completed_steps)
         .add_columns(row.rewarded_for, user.c.timezone)
         .join(user, user.c.id == row.user_id)
-        .where(row.user_id.in_(sorted(user_ids)))
+        .where(among(connection, row.user_id, sorted(user_ids)))
         .order_by(row.user_id)
         .with_for_update(of=user_onboarding)
     )
@@ -128,29 +129,19 @@ def _create(connection: Connection, user_ids: list[str], now: datetime) -> None:
 
 
 def _store(connection: Connection, progress: Mapping[str, Progress]) -> None:
-    statement = (
-        update(user_onboarding)
-        .where(user_onboarding.c.user_id == bindparam("of_user"))
-        .values({
-            name: bindparam(f"new_{name}")
-            for name in (
-                "agent_runs", "consecutive_run_days", "last_run_at", "completed_steps", "rewarded_for", "updated_at"
-            )
-        })
-    )  # fmt: skip
     rows = [
         {
-            "of_user": user_id,
-            "new_agent_runs": now.runs,
-            "new_consecutive_run_days": now.days,
-            "new_last_run_at": now.last_run,
-            "new_completed_steps": now.completed,
-            "new_rewarded_for": now.rewarded,
-            "new_updated_at": now.last_run,
+            "user_id": user_id,
+            "agent_runs": now.runs,
+            "consecutive_run_days": now.days,
+            "last_run_at": now.last_run,
+            "completed_steps": now.completed,
+            "rewarded_for": now.rewarded,
+            "updated_at": now.last_run,
         }
         for user_id, now in progress.items()
     ]
-    connection.execute(statement, rows)
+    update_many(connection, user_onboarding, "user_id", rows)
 
 
 def _pay(connection: Connection, user_id: str, step: str, now: datetime) -> None:

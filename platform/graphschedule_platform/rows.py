@@ -6,8 +6,6 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import JSON
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from graphschedule_platform.verdict import ExecutionRequest, Verdict
 
 Row = dict[str, Any]
-"""Values by the column keys of `graphschedule_platform.tables`."""
+"""Values by the column keys of `graphschedule_platform.tables`; None in a JSON column is JSON's null."""
 
 QUEUED = "QUEUED"
 
@@ -48,7 +46,7 @@ def execution_rows(execution_id: str, request: ExecutionRequest, verdict: Verdic
         "credential_inputs": {name: _stored_credential(meta) for name, meta in request.credentials.items()},
         "nodes_input_masks": request.nodes_input_masks,
     }
-    nodes = [
+    nodes: list[Row] = [
         {
             "id": node_execution_id(execution_id, node_id),
             "agent_graph_execution_id": execution_id,
@@ -59,8 +57,8 @@ def execution_rows(execution_id: str, request: ExecutionRequest, verdict: Verdic
         for node_id in verdict.starting_nodes
     ]
     inputs = [
-        _input_row(node_execution_id(execution_id, node_id), name, value)
-        for node_id, data in verdict.starting_nodes.items()
+        _input_row(node["id"], name, value)
+        for node, data in zip(nodes, verdict.starting_nodes.values(), strict=True)
         for name, value in data.items()
     ]
     return ExecutionRows(execution, nodes, inputs)
@@ -76,7 +74,7 @@ def _input_row(node_execution: str, name: str, value: object) -> Row:
         "id": str(uuid.uuid5(uuid.UUID(node_execution), name)),
         "name": name,
         "referenced_by_input_exec_id": node_execution,
-        "data": JSON.NULL if value is None else value,
+        "data": value,
     }
 
 

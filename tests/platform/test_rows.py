@@ -9,7 +9,6 @@ import pytest
 from graphschedule_platform.context import LibraryFacts, RunContext, SafeModes
 from graphschedule_platform.rows import execution_rows, node_execution_id, queue_message
 from graphschedule_platform.verdict import ExecutionRequest, Verdict, VerdictKind
-from sqlalchemy import JSON
 
 NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 EXECUTION = "42475c5d-8adc-5515-9073-d6ee88e0726c"
@@ -64,7 +63,7 @@ def test_every_input_of_a_starting_node_is_a_row_and_null_is_json_null() -> None
         (node_execution_id(EXECUTION, "n1"), "name", "topic"),
         (node_execution_id(EXECUTION, "n1"), "value", "news"),
         (node_execution_id(EXECUTION, "n2"), "limit", 3),
-        (node_execution_id(EXECUTION, "n2"), "note", JSON.NULL),
+        (node_execution_id(EXECUTION, "n2"), "note", None),
     ]
 
 
