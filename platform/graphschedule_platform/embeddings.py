@@ -47,7 +47,7 @@ def missing_listings(connection: Connection, limit: int, except_ids: Collection[
     embedded = exists().where(_embedding.content_type == STORE_AGENT, _embedding.content_id == _version.id)
     query = _in_store().where(~embedded, _version.id.not_in(except_ids)).order_by(_version.id).limit(limit)
     columns = (_version.id, _version.name, _version.sub_heading, _version.description, _version.categories)
-    return [_listing(**row) for row in connection.execute(query.with_only_columns(*columns)).mappings()]
+    return [_listing(*row) for row in connection.execute(query.with_only_columns(*columns))]
 
 
 def missing(connection: Connection, contents: Iterable[Content]) -> list[Content]:
@@ -106,6 +106,6 @@ def _in_store() -> Select[Any]:
     )
 
 
-def _listing(id: str, name: str, sub_heading: str, description: str, categories: list[str] | None) -> Content:  # noqa: A002 - the column's name
-    parts = [name, sub_heading, description, *(categories or [])]
-    return Content(STORE_AGENT, id, " ".join(filter(None, parts)), {"name": name, "categories": categories or []})
+def _listing(id_: str, name: str, sub_heading: str, description: str, categories: list[str]) -> Content:
+    words = " ".join(filter(None, [name, sub_heading, description, *categories]))
+    return Content(STORE_AGENT, id_, words, {"name": name, "categories": categories})

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _SUFFIXES = {".md", ".mdx"}
 
 
@@ -67,4 +68,6 @@ def _document(path: str, text: str) -> Iterator[Content]:
 
 
 def _title(section: str) -> str:
-    return section.splitlines()[0].lstrip("# ")
+    """Return the first heading, else the first line."""
+    heading = _HEADING.search(section)
+    return heading[1] if heading else section.splitlines()[0]
