@@ -45,10 +45,10 @@ def block_stats(connection: Connection, since: datetime, until: datetime) -> lis
     Ordered by failures, most first, then by name. Each block of an unknown name stands for itself.
     """
     execution, node = agent_node_execution.c, agent_node.c
-    failed = func.count().filter(execution.execution_status == _FAILED).label("failed")
-    name = func.coalesce(func.max(agent_block.c.name), UNKNOWN).label("name")
+    failed = func.count().filter(execution.execution_status == _FAILED)
+    name = func.coalesce(func.max(agent_block.c.name), UNKNOWN)
     query = (
-        select(node.agent_block_id.label("block_id"), name, func.count().label("total"), failed)
+        select(node.agent_block_id, name, func.count(), failed)
         .join_from(agent_node_execution, agent_node, node.id == execution.agent_node_id)
         .outerjoin(agent_block, agent_block.c.id == node.agent_block_id)
         .where(execution.added_time.between(since, until))
@@ -56,7 +56,7 @@ def block_stats(connection: Connection, since: datetime, until: datetime) -> lis
         .having(func.count() >= MIN_EXECUTIONS)
         .order_by(failed.desc(), name, node.agent_block_id)
     )
-    return [BlockStats(**row) for row in connection.execute(query).mappings()]
+    return [BlockStats(*row) for row in connection.execute(query)]
 
 
 def error_samples(

@@ -54,10 +54,10 @@ def _in_status(connection: Connection, status: str, since: datetime, until: date
     query = (
         select(
             _c.id,
-            _c.agent_graph_id.label("graph_id"),
-            _c.agent_graph_version.label("graph_version"),
+            _c.agent_graph_id,
+            _c.agent_graph_version,
             _c.user_id,
-            _c.execution_status.label("status"),
+            _c.execution_status,
             _c.created_at,
             _c.started_at,
         )
@@ -65,4 +65,4 @@ def _in_status(connection: Connection, status: str, since: datetime, until: date
         .order_by(_c.created_at.desc(), _c.id)
         .limit(LIMIT)
     )
-    return [LateExecution(**row) for row in connection.execute(query).mappings()]
+    return [LateExecution(*row) for row in connection.execute(query)]
