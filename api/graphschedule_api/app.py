@@ -17,6 +17,7 @@ from graphschedule_api.middleware import Farewell, Measured
 from graphschedule_api.platform import Platform
 from graphschedule_api.rpc import routes as rpc
 from graphschedule_api.schedules import Schedules
+from graphschedule_api.tasks import Tasks
 from graphschedule_api.watch import Watcher
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def create(settings: Settings, login: Configuration) -> FastAPI:
         ) as client:
             watchers = [Watcher(client, cache, namespace, settings) for namespace in settings.namespaces or (None,)]
             app.state.schedules = schedules = Schedules(client, cache, watchers, platform, settings.namespace)
+            app.state.tasks = Tasks(client, settings)
             metrics.CACHE_AGE_SECONDS.set_function(schedules.age)
             tasks = [asyncio.create_task(each) for each in (_begin(state, watchers), *(w.for_ever() for w in watchers))]
             try:

@@ -32,6 +32,10 @@ class GraphRefusedError(Exception):
         super().__init__(verdict.message)
 
 
+class TaskFailedError(Exception):
+    """A system task ran and failed; `str()` is what it said."""
+
+
 class UnavailableError(Exception):
     """Something that the answer needs is away; the same request may succeed later."""
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from graphschedule_api.cache import Object
 
 USER_AGENT = "graphschedule-api"
+CHUNK = 500
+"""Objects per page of a list."""
 
 _ATTEMPTS = 3
 _RETRY_AFTER_SECONDS = 1.0
@@ -86,6 +88,9 @@ class Resource:
 
 
 SCHEDULES = Resource(labels.API_VERSION, labels.PLURAL)
+CRONJOBS = Resource("batch/v1", "cronjobs")
+JOBS = Resource("batch/v1", "jobs")
+PODS = Resource("v1", "pods")
 
 
 class Event(NamedTuple):
@@ -132,9 +137,11 @@ class Kube:
             api.user_agent = USER_AGENT
             yield cls(api, timeout_seconds)
 
-    async def list(self, resource: Resource, namespace: str | None, *, chunk: int) -> AsyncIterator[Object]:
-        """Yield pages (lists) of all objects of a namespace, None: of all."""
-        query = {"limit": str(chunk)}
+    async def list(
+        self, resource: Resource, namespace: str | None, *, chunk: int = CHUNK, selector: str = ""
+    ) -> AsyncIterator[Object]:
+        """Yield pages (lists) of all objects of a namespace, None: of all; `selector` chooses by labels."""
+        query = {"limit": str(chunk), "labelSelector": selector}
         while True:
             page = await self._request("GET", resource.path(namespace), resource, query=query)
             yield page
@@ -145,15 +152,17 @@ class Kube:
 
     @asynccontextmanager
     async def watch(
-        self, resource: Resource, namespace: str | None, version: str, *, silence_seconds: float
+        self, resource: Resource, namespace: str | None, version: str, *, silence_seconds: float, fields: str = ""
     ) -> AsyncIterator[AsyncIterator[Event]]:
         """Give what changes after a version, until the server ends the watch or says nothing for a time.
+
+        `fields` chooses by those fields that the API server indexes.
 
         Raises:
             ExpiredError: the version is too old.
 
         """
-        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "fieldSelector": fields}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=silence_seconds)
         path = resource.path(namespace)
         response = await self._send("GET", path, query, None, _JSON, timeout)

@@ -32,6 +32,15 @@ class Settings(BaseSettings):
         default="", description="What the platform offers to all users: provider:type:id, separated by commas."
     )
 
+    task_selector: str = Field(
+        default="", description="Labels by which the CronJobs of the system tasks are ours, as in kubectl --selector."
+    )
+    task_seconds: float = Field(
+        default=270.0,
+        gt=0,
+        description="How long a request waits for a system task; the platform's client waits for 300 s.",
+    )
+
     list_chunk: int = Field(default=500, ge=1, description="Objects per page of a list.")
     silence_seconds: float = Field(
         default=70.0,

@@ -23,6 +23,9 @@ USER_LABEL = f"{GROUP}/user-id"
 SCHEDULE_ID_LABEL = f"{GROUP}/schedule-id"
 """Label of a GraphSchedule: the id that the API knows it by; without it, that is its uid."""
 
+TASK_LABEL = f"{GROUP}/task"
+"""Label of a system task's CronJob: the name of the task."""
+
 SHARD_LABEL = f"{GROUP}/shard"
 """Label of a shard's CronJob and Secrets: the name of the shard, which is the CronJob's."""
 

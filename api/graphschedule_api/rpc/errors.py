@@ -17,6 +17,7 @@ from graphschedule_api.errors import (
     NotAuthorizedError,
     NotFoundError,
     RefusedError,
+    TaskFailedError,
     UnauthenticatedError,
     UnavailableError,
     UnhealthyServiceError,
@@ -82,6 +83,8 @@ def told(error: Exception) -> tuple[int, Refusal]:
         return error.status_code, Refusal(type="ValueError", args=[str(error.detail)], extras=None)
     if isinstance(error, UnauthenticatedError):
         return _WHO_ARE_YOU, Refusal(type="NotAuthorizedError", args=[str(error)], extras=None)
+    if isinstance(error, TaskFailedError):
+        return 500, Refusal(type="TaskFailedError", args=[str(error)], extras=None)
     if isinstance(error, UnavailableError):
         return 503, Refusal(type="ServiceUnavailableError", args=[str(error)], extras=None)
     logger.error("a request failed", exc_info=error)

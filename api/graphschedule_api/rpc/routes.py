@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from graphschedule_api.errors import UnauthenticatedError, UnhealthyServiceError
 from graphschedule_api.health import Health, Phase
-from graphschedule_api.rpc import models
+from graphschedule_api.rpc import models, tasks
 from graphschedule_api.rpc.errors import RpcRoute
 from graphschedule_api.rpc.schedules import listed, spec_of, view
 from graphschedule_api.schedules import Schedules
@@ -102,3 +102,6 @@ async def resume_execution_schedule(asked: models.OwnSchedule, schedules: Known)
     """Resume a schedule; true, also if it was not paused. Fires that it missed are not made up."""
     await schedules.suspend(await schedules.of_user(asked.schedule_id, asked.user_id), suspended=False)
     return True
+
+
+router.include_router(tasks.router)

@@ -1,0 +1,185 @@
+"""The system tasks run on demand: a Job made from a task's CronJob, and what it came to (M25).
+
+As `kubectl create job --from` has it, the CronJob is the Job's controller, whose history limits remove it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from graphschedule import labels
+
+from graphschedule_api import kube
+from graphschedule_api.errors import NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from graphschedule_api.cache import Object
+    from graphschedule_api.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_OVER = {"Complete", "Failed"}
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """There was nothing to do, or another run was doing it."""
+
+
+class TaskRun(NamedTuple):
+    """One run of a task, by the name of its Job; `text` and `counts` are its result, or say how it stands."""
+
+    task: str
+    job: str
+    state: State
+    text: str
+    counts: Mapping[str, Any]
+
+
+class Tasks:
+    """The tasks that the chart has installed."""
+
+    def __init__(self, client: kube.Kube, settings: Settings) -> None:
+        self._kube = client
+        self._namespace = settings.namespace
+        self._selector = settings.task_selector
+        self._seconds = settings.task_seconds
+        self._silence_seconds = settings.silence_seconds
+
+    async def run(self, task: str, environment: Mapping[str, str]) -> TaskRun:
+        """Run a task now, with further environment variables, and return what it came to.
+
+        A run that outlives the request goes on, and is returned as it stands.
+
+        Raises:
+            NotFoundError: the task is not installed.
+            UnavailableError: the API server cannot be asked now.
+
+        """
+        with _as_told(task):
+            cronjob = await self._cronjob(task)
+            made = await self._kube.create(kube.JOBS, job_of(cronjob, environment))
+            name: str = made["metadata"]["name"]
+            logger.info("task begun", extra={"task": task, "job": name})
+            try:
+                async with asyncio.timeout(self._seconds):
+                    over = await self._until_over(made)
+            except TimeoutError:
+                return TaskRun(task, name, State.RUNNING, f"{task} is still running, as Job {name}", {})
+            return outcome(task, over, await self._pods(name))
+
+    async def _cronjob(self, task: str) -> Object:
+        selector = ",".join(part for part in (f"{labels.TASK_LABEL}={task}", self._selector) if part)
+        async for page in self._kube.list(kube.CRONJOBS, self._namespace, selector=selector):
+            for cronjob in page["items"]:
+                return {"apiVersion": kube.CRONJOBS.api, "kind": "CronJob", **cronjob}
+        raise NotFoundError(f"task {task} is not installed in namespace {self._namespace}")
+
+    async def _until_over(self, job: Object) -> Object:
+        """Watch a Job until it is over, or gone, and return it."""
+        while True:
+            metadata = job["metadata"]
+            async with self._kube.watch(
+                kube.JOBS,
+                self._namespace,
+                metadata["resourceVersion"],
+                silence_seconds=self._silence_seconds,
+                fields=f"metadata.name={metadata['name']}",
+            ) as events:
+                async for event in events:
+                    if event.type == "BOOKMARK":
+                        continue
+                    job = event.object
+                    if event.type == "DELETED" or _conditions(job) & _OVER:
+                        return job
+
+    async def _pods(self, job: str) -> list[Object]:
+        selector = f"batch.kubernetes.io/job-name={job}"
+        return [
+            pod
+            async for page in self._kube.list(kube.PODS, self._namespace, selector=selector)
+            for pod in page["items"]
+        ]
+
+
+def job_of(cronjob: Object, environment: Mapping[str, str]) -> Object:
+    """Return a Job that does now what a CronJob does at its times."""
+    metadata, template = cronjob["metadata"], cronjob["spec"]["jobTemplate"]
+    owner = {"apiVersion": cronjob["apiVersion"], "kind": cronjob["kind"], "controller": True}
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return {
+        "apiVersion": kube.JOBS.api,
+        "kind": "Job",
+        "metadata": {
+            "name": f"{metadata['name']}-{secrets.token_hex(5)}",
+            "namespace": metadata["namespace"],
+            "labels": (template.get("metadata") or {}).get("labels") or {},
+            "annotations": annotations | {"cronjob.kubernetes.io/instantiate": "manual"},
+            "ownerReferences": [owner | {"name": metadata["name"], "uid": metadata["uid"]}],
+        },
+        "spec": _with_environment(template["spec"], environment),
+    }
+
+
+def outcome(task: str, job: Object, pods: list[Object]) -> TaskRun:
+    """Return what a run came to: its newest pod's last words or, without any, what is known of its Job."""
+    name = job["metadata"]["name"]
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True):
+        words = _last_words(pod)
+        if words is not None:
+            return TaskRun(task, name, State(words["state"]), words["text"] or "", words["counts"])
+    failed = "Complete" not in _conditions(job)
+    why = "; ".join(each.get("message", "") for each in (job.get("status") or {}).get("conditions") or ())
+    text = f"Job {name} ended without a word: {why or 'it was deleted'}"
+    return TaskRun(task, name, State.FAILED if failed else State.SUCCEEDED, text, {})
+
+
+def _last_words(pod: Object) -> dict[str, Any] | None:
+    """Return the report that a pod left as its termination message (`graphschedule_runner.task_report`)."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        message = ((container.get("state") or {}).get("terminated") or {}).get("message")
+        if message:
+            try:
+                words: dict[str, Any] = orjson.loads(message)
+            except ValueError:  # Kubernetes cuts long ones
+                return None
+            return words
+    return None
+
+
+def _with_environment(spec: Object, environment: Mapping[str, str]) -> Object:
+    pod = spec["template"]["spec"]
+    added = [{"name": name, "value": value} for name, value in environment.items()]
+    containers = [
+        container | {"env": [each for each in container.get("env") or () if each["name"] not in environment] + added}
+        for container in pod["containers"]
+    ]
+    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": containers}}}
+
+
+def _conditions(job: Object) -> set[str]:
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return {each["type"] for each in conditions if each["status"] == "True"}
+
+
+@contextmanager
+def _as_told(task: str) -> Iterator[None]:
+    """Translate the API server's errors into those that callers know."""
+    try:
+        yield
+    except kube.UnavailableError as error:
+        logger.warning("the API server gave no answer about task %s: %s", task, error)
+        raise UnavailableError("the Kubernetes API server cannot be asked now") from error
