@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.nine_o_clock import report
 from bench.nine_o_clock.killing import kill_halfway
 from bench.nine_o_clock.old_design import old_design
 from bench.nine_o_clock.plot import plot
@@ -36,7 +37,6 @@ BAR_SECONDS = 10
 BAR_MEMBERS = 10_000
 BARS = {APSCHEDULER: 5, PER_SCHEDULE: 50}
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-BUSIEST = 7
 
 
 def main() -> int:
@@ -48,7 +48,8 @@ def main() -> int:
         asks = settle(made.platform.engine, max(*sizes.values(), options.members + options.churn))
         for way in options.only or sizes:
             parts[way] = _measure(made, way, asks, sizes[way], options)
-            _print(parts[way])
+            report.tell(parts[way])
+        report.tell_weights(made)
     plot(parts.values(), options.results / "nine-o-clock.svg")
     return int(any([_wrong(parts.values()), _slow(parts), _too_close(parts)]))
 
@@ -77,24 +78,6 @@ def _measure(made: Stage, way: str, asks: Sequence[Ask], count: int, options: ar
         return fire(made, "PerSchedule", asks[:count])
     meanwhile = partial(kill_halfway, made.cluster, count) if options.kill else None
     return fire(made, "Grouped", asks[:count], fresh=asks[count : count + options.churn], meanwhile=meanwhile)
-
-
-def _print(part: Part) -> None:
-    p50, p99, last = (part.lateness(percent) for percent in (50, 99, 100))
-    print(
-        f"{part.name}: {part.due} due, all queued {part.seconds:.1f} s after the tick: {part.rate:.1f}/s; "
-        f"lateness p50 {p50:.1f} s, p99 {p99:.1f} s, max {last:.1f} s"
-    )
-    verdict = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in part.verdict._asdict().items())
-    print(f"  {verdict}; {part.pods} pods, {part.load.requests} API requests")
-    spent = sorted(part.load.programs.items(), key=lambda item: -item[1])[:BUSIEST]
-    rest = part.load.processor - sum(part.load.programs.values())
-    programs = ", ".join(f"{name} {seconds:.1f}" for name, seconds in [*spent, ("ended processes and kernel", rest)])
-    print(f"  processor: {part.load.processor:.1f} s: {programs}")
-    if part.told:
-        print(
-            f"  every status told of it {part.told.seconds:.1f} s after the tick, {part.told.requests} requests later"
-        )
 
 
 def _wrong(parts: Iterable[Part]) -> bool:

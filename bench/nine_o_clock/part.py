@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from bench.nine_o_clock import load
 from bench.nine_o_clock.depth import Depths
 from bench.nine_o_clock.judgement import Verdict, judge
-from bench.nine_o_clock.stage import NAMESPACE
+from bench.nine_o_clock.stage import NAMESPACE, OURS
 from dev.services import topology
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bench.nine_o_clock.depth import Curve
     from bench.nine_o_clock.load import Load
     from bench.nine_o_clock.stage import Stage
+    from bench.nine_o_clock.weight import Kind
 
 PATIENCE_SECONDS = 400
 """A Job's 300 s for its enqueue, and a margin: what is not queued then is lost."""
@@ -57,7 +58,9 @@ class Part:
     pods: int
     verdict: Verdict
     told: Told | None = None
-    """None where there is no status."""
+    """None where there are no statuses."""
+    objects: Mapping[str, Kind] = field(default_factory=dict)
+    """What it made of objects, by kind; nothing where there is no cluster in it."""
 
     @property
     def rate(self) -> float:
@@ -143,7 +146,7 @@ def _queued(stage: Stage, tick: datetime) -> dict[str, Any]:
 
 def _pods(stage: Stage, tick: datetime) -> int:
     """Return how many runner pods were made since the tick."""
-    selector = "--selector=app.kubernetes.io/managed-by=graphschedule"
+    selector = f"--selector={OURS}"
     listed = json.loads(stage.cluster.kubectl("get", "pods", "--namespace", NAMESPACE, selector, "--output=json"))
     made = (datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in listed["items"])
     return sum(1 for instant in made if instant >= tick)

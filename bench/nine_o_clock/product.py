@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from graphschedule.slots import format_instant
 
 from bench import api
-from bench.nine_o_clock import churn, load, schedules
+from bench.nine_o_clock import churn, load, schedules, weight
 from bench.nine_o_clock.part import PATIENCE_SECONDS, Part, Told, cron_of, execution_id, tick_after, watch
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def fire(
     true = asyncio.run(_prepare(stage.cluster, dispatch, asks, fresh, tick))
     due = {execution_id(uid, tick): ask.inputs for uid, ask in true.items()}
     part = watch(stage, dispatch, tick, due, meanwhile)
-    return replace(part, told=asyncio.run(_follow(stage.cluster, tick, len(due))))
+    told = asyncio.run(_follow(stage.cluster, tick, len(due)))
+    weighed = asyncio.run(weight.objects(stage.cluster))
+    asyncio.run(_clear(stage.cluster))
+    return replace(part, told=told, objects=weighed)
 
 
 async def _prepare(
@@ -65,15 +68,17 @@ async def _prepare(
 
 
 async def _follow(cluster: Cluster, tick: datetime, count: int) -> Told:
-    """Wait until every status says that its schedule fired at the tick, and clear the stage."""
+    """Wait until every status says that its schedule fired at the tick."""
     before = load.look(cluster)
 
     def fired(schedule: Object) -> bool:
         return bool(schedule.get("status", {}).get("lastFireTime") == format_instant(tick))
 
+    async with api.session(cluster) as session, asyncio.timeout(PATIENCE_SECONDS):
+        await schedules.until_all(session, count, fired)
+    return Told(time.time() - tick.timestamp(), load.look(cluster).since(before).requests)
+
+
+async def _clear(cluster: Cluster) -> None:
     async with api.session(cluster) as session:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await schedules.until_all(session, count, fired)
-        told = Told(time.time() - tick.timestamp(), load.look(cluster).since(before).requests)
         await schedules.delete_all(session)
-    return told

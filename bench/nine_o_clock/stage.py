@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from graphschedule import labels
+
 from bench.servers import Platform, platform
 from dev import cluster, images, release
 from dev.services import Service
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from dev.cluster import Cluster
 
 NAMESPACE = "nine"
+OURS = f"{labels.MANAGED_BY_LABEL}={labels.MANAGED_BY}"
+"""Selects what the operator made."""
 
 
 @dataclass(frozen=True)
