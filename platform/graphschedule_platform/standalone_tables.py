@@ -1,4 +1,4 @@
-"""The platform's tables that no run touches, as of release v0.6.59: only a standalone database is made from them.
+"""The platform's tables that no fire touches, as of release v0.6.59: standalone databases and system tasks need them.
 
 They are apart from `graphschedule_platform.tables` for the runner's sake, which starts once per fire: a table takes
 longer to describe than to query.

@@ -12,45 +12,15 @@ from graphschedule_platform.standalone_tables import (
     oauth_authorization_code,
     oauth_refresh_token,
 )
-from sqlalchemy import insert, select
 
-from tests.support import builders
+from tests.support.grants import grant, left, make_application
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Engine
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)
 NONE = {"authorization_codes": 0, "access_tokens": 0, "refresh_tokens": 0}
-
-
-def make_application(connection: Connection) -> dict[str, str]:
-    """Make an application; return what its grants have in common."""
-    user_id, application_id = builders.make_user(connection), builders.new_id()
-    connection.execute(
-        insert(oauth_application).values(
-            id=application_id,
-            name="App",
-            client_id=application_id,
-            client_secret="",
-            client_secret_salt="",
-            owner_id=user_id,
-            updated_at=NOW,
-        )
-    )
-    return {"application_id": application_id, "user_id": user_id}
-
-
-def grant(connection: Connection, table: Table, app: dict[str, str], expires_at: datetime, **values: object) -> str:
-    """Make a code or token."""
-    id_ = builders.new_id()
-    own = {"code": id_, "redirect_uri": ""} if table is oauth_authorization_code else {"token": id_}
-    connection.execute(insert(table).values(app | own | values | {"id": id_, "expires_at": expires_at}))
-    return id_
-
-
-def left(connection: Connection, table: Table) -> set[str]:
-    return set(connection.scalars(select(table.c.id)))
 
 
 def test_what_expired_is_deleted_and_what_expires_now_is_kept(platform_db: Engine) -> None:

@@ -54,7 +54,8 @@ class TaskSettings:
     product_alert_urls: tuple[str, ...] = field(repr=False)
     """PRODUCT_ALERT_URLS: where alerts to agents' authors go; by default where those to operators go."""
     alert_reminder_seconds: int
-    """ALERT_REMINDER_SECS: an unchanged problem is told of again after this time."""
+    """ALERT_REMINDER_SECS: an unchanged problem is told of again after this time; less than a day, that a daily task
+    tells of it each day."""
     cloud_storage_url: str | None = field(repr=False)
     """CLOUD_STORAGE_URL, such as `s3://bucket` or `file:///folder`; by default `gs://` and MEDIA_GCS_BUCKET_NAME."""
     embedding_url: str
@@ -109,7 +110,7 @@ class TaskSettings:
             ),
             platform_alert_urls=platform_alert_urls,
             product_alert_urls=tuple(environment.get("PRODUCT_ALERT_URLS", "").split()) or platform_alert_urls,
-            alert_reminder_seconds=_integer(environment, "ALERT_REMINDER_SECS", 86_400),
+            alert_reminder_seconds=_integer(environment, "ALERT_REMINDER_SECS", 43_200),
             cloud_storage_url=_cloud_storage_url(environment),
             embedding_url=environment.get("EMBEDDING_URL") or OPENAI_URL,
             embedding_key=environment.get("OPENAI_INTERNAL_API_KEY") or None,
