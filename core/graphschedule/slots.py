@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import MAXYEAR, UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from graphschedule.errors import InvalidValueError
@@ -61,7 +62,13 @@ class Slot(NamedTuple):
     @property
     def execution_id(self) -> str:
         """The execution's id: UUIDv5 (RFC 9562 section 5.5) of the slot's key in the schedule's own namespace."""
-        return str(uuid.uuid5(uuid.UUID(self.schedule_uid), self.key))
+        return _execution_id(self.schedule_uid, self.key)
+
+
+@lru_cache(maxsize=4096)
+def _execution_id(schedule_uid: str, key: str) -> str:
+    """Return the id, which is asked for a dozen times while a slot is enqueued, of thousands at once."""
+    return str(uuid.uuid5(uuid.UUID(schedule_uid), key))
 
 
 def format_instant(instant: datetime) -> str:

@@ -7,23 +7,27 @@ broker has confirmed it and has not returned it; upstream ignores returns and lo
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 import amqp
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound
+from amqp.method_framing import frame_writer
 from graphschedule.errors import InvalidValueError
 
 from graphschedule_platform.errors import BrokerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 PERSISTENT = 2
 """AMQP's delivery mode of a message that survives a broker restart."""
+
+HELD_BYTES = 64 * 1024
+"""Messages are written in pieces of about this size."""
 
 _DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
 
@@ -115,6 +119,7 @@ class Publisher:
         self._route = route
         self._timeout = timeout
         self._connection: Any = None
+        self._cork: _Cork
         self._ahead: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -157,12 +162,18 @@ class Publisher:
             read_timeout=self._timeout,
             write_timeout=self._timeout,
             client_properties={"connection_name": "graphschedule"},
+            frame_writer=self._frame_writer,
         )
         try:
             self._connection.connect()
         except (AMQPError, OSError) as error:
             self._drop()
             raise BrokerUnavailableError(self._explain(error)) from error
+
+    def _frame_writer(self, connection: Any, transport: Any) -> Callable[..., None]:  # noqa: ANN401
+        self._cork = _Cork(transport.write)
+        write: Callable[..., None] = frame_writer(connection, self._cork)
+        return write
 
     def close(self) -> None:
         """Close the connection; a broker that has gone already is no fault."""
@@ -185,7 +196,7 @@ class Publisher:
         batch = _Batch(bodies, self._route)
         try:
             self.connect()
-            batch.send(self._connection, self._timeout)
+            batch.send(self._connection, self._cork, self._timeout)
         except BrokerUnavailableError as error:
             batch.give_up(str(error))
         except (AMQPError, OSError) as error:
@@ -202,6 +213,35 @@ class Publisher:
         return f"{self.address}: {_cause(error, self.address, self._route)}"
 
 
+class _Cork:
+    """What writes to the broker's socket, and holds back what is written while messages are published.
+
+    One call of the system for each message would cost more than all else that is done for it.
+    """
+
+    def __init__(self, write: Callable[[bytes | bytearray], None]) -> None:
+        self._write = write
+        self._held: bytearray | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write, or hold back as long as it is little."""
+        if self._held is None:
+            self._write(data)
+            return
+        self._held += data
+        if len(self._held) >= HELD_BYTES:
+            self._write(self._held)
+            self._held.clear()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold back what is written in a block until its end."""
+        self._held = bytearray()
+        yield
+        held, self._held = self._held, None
+        self._write(held)
+
+
 class _Batch:
     """Messages of one channel, and what the broker has said about each so far.
 
@@ -216,16 +256,17 @@ class _Batch:
         self._outstanding = dict.fromkeys(range(1, len(bodies) + 1))
         self._returned: dict[bytes, str] = {}
 
-    def send(self, connection: Any, timeout: float) -> None:  # noqa: ANN401 (py-amqp has no types)
+    def send(self, connection: Any, cork: _Cork, timeout: float) -> None:  # noqa: ANN401 (py-amqp has no types)
         """Publish everything, then read confirms until none is outstanding; `timeout` bounds the wait for each."""
         channel = connection.channel()
         channel.confirm_select()
         channel.events["basic_return"].add(self._on_return)
         channel.events["basic_ack"].add(self._on_ack)
         channel.events["basic_nack"].add(self._on_nack)
-        for body in self._bodies:
-            message = amqp.Message(body, delivery_mode=PERSISTENT)
-            channel.basic_publish(message, self._route.exchange, self._route.key, mandatory=True)
+        with cork.held():
+            for body in self._bodies:
+                message = amqp.Message(body, delivery_mode=PERSISTENT)
+                channel.basic_publish(message, self._route.exchange, self._route.key, mandatory=True)
         while self._outstanding:
             connection.drain_events(timeout=timeout)
         channel.close()

@@ -1,7 +1,7 @@
 """`execute --shard`: one slot of many schedules becomes as many queued executions (M34).
 
 The members are read as a stream and enqueued a batch at a time, several batches at once, so memory is bounded however
-many there are. Each has its own row in the ledger, its own outcome and log line, and its own heartbeat.
+many there are. Each has its own row in the ledger, its own outcome in the log, and its own heartbeat.
 
 A member that fails for good concerns nobody else: the Job succeeds, and the ledger has its reason. What came to a
 passing fault, or was not begun because the pod had to stop, fails the pod; the next one goes through all members
@@ -14,7 +14,7 @@ import logging
 import signal
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -47,6 +47,9 @@ LANES = 2
 BATCH_BYTES = 4 * 1024 * 1024
 """Limit of a batch's members, what is laid over their inputs included. It is also limited to `BATCH` members."""
 
+TOLD_AT_ONCE = 100
+"""Members that went well to a line of the log: it stays below the 16 KiB at which container runtimes cut lines."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,16 +79,32 @@ class Tally:
 
     def add(self, results: Sequence[FireResult], elapsed: float) -> None:
         """Note and log what became of a batch; `elapsed` is in seconds."""
+        passed: dict[Outcome, list[FireResult]] = defaultdict(list)
         for result in results:
-            facts = execute.facts_of(result, elapsed)
-            message = execute.log(result, facts)
-            self.outcomes[result.outcome] += 1
             self.slot = result.fire.slot.key
-            if result.outcome.exit_code:
-                self.failure = self.failure or f"{facts['schedule']}: {result.outcome.reason}: {message}"
+            self.outcomes[result.outcome] += 1
             if url := result.fire.payload.heartbeat_url:
                 self.calls.append((url, result.outcome))
+            if result.outcome.exit_code:
+                self._fail(result, elapsed)
+            else:
+                passed[result.outcome].append(result)
+        for outcome, group in passed.items():
+            self._pass(outcome, group, elapsed)
         self.hopeless = all(result.outcome is Outcome.TRANSIENT for result in results)
+
+    def _fail(self, result: FireResult, elapsed: float) -> None:
+        facts = execute.facts_of(result, elapsed)
+        message = execute.log(result, facts)
+        self.failure = self.failure or f"{facts['schedule']}: {result.outcome.reason}: {message}"
+
+    def _pass(self, outcome: Outcome, results: Sequence[FireResult], elapsed: float) -> None:
+        """Log what went well, many to a line: it is what nearly all lines would say."""
+        facts = {"reason": outcome.reason, "exitCode": 0, "slot": self.slot, "elapsedSeconds": round(elapsed, 3)}
+        for start in range(0, len(results), TOLD_AT_ONCE):
+            fires = [result.fire for result in results[start : start + TOLD_AT_ONCE]]
+            ids = {f"{fire.payload.namespace}/{fire.payload.name}": fire.id for fire in fires}
+            _log.info("%s: %d members", outcome.reason, len(ids), extra=facts | {"executionIds": ids})
 
     def refuse(self, error: InvalidValueError) -> None:
         """Note and log a line that is no run payload."""

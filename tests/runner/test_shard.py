@@ -81,10 +81,12 @@ def test_each_members_outcome_is_logged_with_its_execution_and_time(
     good, lost = members(payload, 2)
     lost = lost._replace(graph_id=builders.new_id())
     records = [json.loads(line) for line in execute(platform, written([good, lost], tmp_path)).stderr.splitlines()]
-    of = {record["executionId"]: record for record in records if "executionId" in record}
-    assert (of[fire(good).id]["level"], of[fire(good).id]["reason"]) == ("INFO", "Enqueued")
-    assert (of[fire(lost).id]["level"], of[fire(lost).id]["reason"]) == ("ERROR", "GraphNotFound")
-    assert all(record["elapsedSeconds"] > 0 and record["schedule"].startswith("agents/") for record in of.values())
+    (passed,) = (record for record in records if record.get("executionIds") == {"agents/member-0": fire(good).id})
+    (failed,) = (record for record in records if record.get("executionId") == fire(lost).id)
+    assert (passed["level"], passed["reason"], passed["slot"]) == ("INFO", "Enqueued", SLOT)
+    assert (failed["level"], failed["reason"], failed["schedule"]) == ("ERROR", "GraphNotFound", "agents/member-1")
+    assert passed["elapsedSeconds"] > 0
+    assert failed["elapsedSeconds"] > 0
 
 
 def test_members_that_fail_for_good_harm_no_other_and_do_not_fail_the_job(
