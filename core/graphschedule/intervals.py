@@ -7,7 +7,7 @@ cannot be said in cron: the CronJob then fires at more ticks, and at those in be
 from __future__ import annotations
 
 from math import gcd
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from graphschedule.errors import InvalidValueError
 
@@ -19,16 +19,10 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-class Ticks(NamedTuple):
-    """When a CronJob in UTC must fire for an interval."""
+def cron_of(every: int) -> str:
+    """Return when a CronJob in UTC must fire for an interval in seconds: at as few ticks as cron can say.
 
-    cron: str
-    exact: bool
-    """False if the cron expression has further ticks, at which `is_due` says no."""
-
-
-def ticks(every: int) -> Ticks:
-    """Return the ticks for an interval in seconds: as few as cron can say.
+    The chart computes the same (`graphschedule.cronOfInterval`).
 
     Raises:
         InvalidValueError: the interval is shorter than cron's minute.
@@ -38,9 +32,9 @@ def ticks(every: int) -> Ticks:
         raise InvalidValueError("interval", every, f"write at least {MINUTE} seconds, for cron knows no shorter time")
     if every % HOUR == 0:
         step = gcd(every, DAY)
-        return Ticks("0 0 * * *" if step == DAY else f"0 */{step // HOUR} * * *", step == every)
+        return "0 0 * * *" if step == DAY else f"0 */{step // HOUR} * * *"
     step = gcd(every, HOUR) if every % MINUTE == 0 else MINUTE
-    return Ticks(f"*/{step // MINUTE} * * * *", step == every)
+    return f"*/{step // MINUTE} * * * *"
 
 
 def is_due(tick: datetime, every: int) -> bool:

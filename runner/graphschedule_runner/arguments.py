@@ -78,7 +78,7 @@ def _repair(commands: Commands) -> None:
 
 
 def _task(commands: Commands, environment: Mapping[str, str]) -> None:
-    from graphschedule_runner.tasks import TASKS
+    from graphschedule_runner.tasks import TASKS, interval
 
     text = "do one of the platform's housekeeping tasks"
     listed = "\n".join(f"  {name:34}{what}" for name, what in TASKS.items())
@@ -92,7 +92,10 @@ def _task(commands: Commands, environment: Mapping[str, str]) -> None:
     command.set_defaults(module="run_task")
     command.add_argument("name", choices=TASKS, metavar="NAME", help="one of the tasks below")
     command.add_argument(
-        "--every", type=int, metavar="SECONDS", help="do nothing if the Job's tick is no multiple of this since 1970"
+        "--every",
+        type=interval,
+        metavar="SECONDS",
+        help="do nothing if the Job's tick is no multiple of this since 1970",
     )
     command.add_argument(
         "--cronjob", default=environment.get("GRAPHSCHEDULE_CRONJOB_NAME"), help="name ($GRAPHSCHEDULE_CRONJOB_NAME)"

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """
     gc.enable()  # unlike a fire, this may last
     started_at, tick = utc_now(), _tick(options)
-    if options.every is not None and not _is_due(tick, options.every):
+    if options.every and tick and not intervals.is_due(tick, options.every):
         task_report.tell(_skipped(options.name, started_at, "not due, for its interval has no multiple here"), options)
         return 0
     task_settings = TaskSettings.from_environment(os.environ)
@@ -61,6 +61,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         _tell(Report(options.name, FAILED, started_at, utc_now(), str(error)), options, task_settings)
         raise
     _tell(report, options, task_settings)
+    if report.state == FAILED:
+        raise TransientError(report.text)
     return 0
 
 
@@ -69,11 +71,6 @@ def _tick(options: argparse.Namespace) -> datetime | None:
     if not (options.cronjob and options.job_name):
         return None
     return Slot.of_job(options.name, options.cronjob, options.job_name, options.job_name).fire_time
-
-
-def _is_due(tick: datetime | None, every: int) -> bool:
-    intervals.ticks(every)
-    return tick is None or intervals.is_due(tick, every)
 
 
 def _attempt(start: Start, settings: Settings, task_settings: TaskSettings, started_at: datetime) -> Report:
@@ -88,7 +85,8 @@ def _attempt(start: Start, settings: Settings, task_settings: TaskSettings, star
         with lease.renewed(ours, start.id, utc_now) as lost:
             context = TaskContext(task_settings, engine, utc_now, lambda: asked.is_set() or lost())
             result = _recorded(ours, start, lambda: _whole(task, context))
-    return Report(start.task, SUCCEEDED, started_at, utc_now(), result.text, result.counts)
+    state = FAILED if result.error else SUCCEEDED
+    return Report(start.task, state, started_at, utc_now(), result.text, result.counts)
 
 
 @contextmanager
@@ -140,7 +138,7 @@ def _recorded(engine: Engine, start: Start, work: Callable[[], TaskResult]) -> T
         with suppress(TransientError):  # what is down may be the database; Kubernetes keeps the message too
             record(RunState.FAILED, TaskResult(str(error)))
         raise
-    record(RunState.SUCCEEDED, result)
+    record(RunState.FAILED if result.error else RunState.SUCCEEDED, result)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +14,15 @@ from unittest import mock
 
 import yaml
 from graphschedule_operator.settings import Settings
+from graphschedule_runner.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "graphschedule"
 NAMESPACE = "agents"
 TEMPLATE = ("template", "graphschedule", str(CHART))
+
+TASK_KEYS = {re.sub("-(.)", lambda found: found[1].upper(), name): name for name in TASKS}
+"""The system tasks by their names in the values."""
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -32,6 +37,15 @@ EVERYTHING: Values = TWO_NAMESPACES | {
     "tenancy": {"enabled": True, "source": "ConfigMap", "userIds": {"red": ["user-1", "user-2"], "blue": ["*"]}},
     "webhook": {"enabled": True, "certificate": "CertManager"},
     "networkPolicy": {"enabled": True},
+    "tasks": {
+        "settings": {"APP_ENV": "dev", "EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS": 600, "DOCS_FOLDER": "/docs"},
+        "existingSecret": "platform-tasks",
+        "serviceAccountName": "housekeeper",
+        "volumes": [{"name": "docs", "configMap": {"name": "docs"}}],
+        "volumeMounts": [{"name": "docs", "mountPath": "/docs"}],
+        "processExistingBatches": {"enabled": True, "schedule": "H 12 * * 5", "timeZone": "Europe/Berlin"},
+        "cleanupOauthTokens": {"intervalHours": 10, "suspend": True},
+    },
 }
 SELF_SIGNED: Values = {"webhook": {"enabled": True}, "tenancy": {"enabled": True}}
 VALUE_SETS: dict[str, Values] = {

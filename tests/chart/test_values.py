@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, PLATFORM, Helm, Values
+from tests.chart.rendering import CHART, PLATFORM, TASK_KEYS, Helm, Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ONE_VALUE = {"resources", *TASK_KEYS}
 WITHOUT_DATABASE: Values = {"database": {"embedded": {"enabled": False}}}
 
 
@@ -30,6 +31,10 @@ WITHOUT_DATABASE: Values = {"database": {"embedded": {"enabled": False}}}
         ({"watch": {"allNamespaces": True}}, ["watch: the embedded database", "namespace agents"]),
         ({"watch": {"namespaces": ["red"]}}, ["watch: the embedded database", "namespace agents"]),
         (PLATFORM | {"watch": {"allNamespaces": True, "namespaces": ["red"]}}, ["watch: set either"]),
+        (
+            PLATFORM | {"tasks": {"cleanupOauthTokens": {"intervalHours": None}}},
+            ["tasks: cleanup-oauth-tokens has neither", "set schedule, intervalSeconds or intervalHours"],
+        ),
         ({"tenancy": {"enabled": True, "userIds": {"red": ["a"]}}}, ["tenancy.userIds", "tenancy.source=ConfigMap"]),
     ],
 )
@@ -56,6 +61,10 @@ def test_values_that_contradict_each_other_are_refused_with_a_remedy(
         ({"tenancy": {"userIds": {"red": ["not an id"]}}}, ["at '/tenancy/userIds/red/0'"]),
         ({"webhook": {"certificate": "Mine"}}, ["at '/webhook/certificate'", "'SelfSigned', 'CertManager'"]),
         ({"webhook": {"timeoutSeconds": 60}}, ["at '/webhook/timeoutSeconds'"]),
+        ({"tasks": {"settings": {"APP_ENVIRONMENT": "prod"}}}, ["'APP_ENVIRONMENT'", "'APP_ENV'"]),
+        ({"tasks": {"reportLateExecutions": {"intervalSeconds": 30}}}, ["at '/tasks/reportLateExecutions/intervalSec"]),
+        ({"tasks": {"reportLateExecutions": {"every": 300}}}, ["'every' not allowed"]),
+        ({"tasks": {"cleanupOauthTokens": {"timeZone": "Etc/UTC"}}}, ["'schedule' required, if 'timeZone' exists"]),
     ],
 )
 def test_misspelt_values_are_refused_with_their_place(helm: Helm, values: Values, words: list[str]) -> None:
@@ -69,9 +78,9 @@ def test_the_release_namespace_may_be_named_with_the_embedded_database(helm: Hel
 
 
 def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the dotted names of all values; a `resources` object is one value."""
+    """Yield the dotted names of all values; a `resources` object is one value, and so is a system task."""
     for name, value in values.items():
-        if isinstance(value, dict) and value and name != "resources":
+        if isinstance(value, dict) and value and name not in ONE_VALUE:
             yield from leaves(value, f"{path}{name}.")
         else:
             yield f"{path}{name}"
@@ -80,7 +89,7 @@ def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
 def schema_leaves(schema: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[str]:
     for name, member in schema["properties"].items():
         resolved = definitions[member["$ref"].rsplit("/", 1)[1]] if "$ref" in member else member
-        if "properties" in resolved and name != "resources":
+        if "properties" in resolved and name not in ONE_VALUE:
             yield from schema_leaves(resolved, definitions, f"{path}{name}.")
         else:
             yield f"{path}{name}"

@@ -5,6 +5,10 @@ A task's module has `run(context: TaskContext) -> TaskResult` (`graphschedule_ru
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
+
+from graphschedule.intervals import MINUTE
+
 TASKS: dict[str, str] = {
     "process-weekly-summary": "queue the weekly summary of every active user",
     "process-existing-batches": "send the batches of notifications that are due",
@@ -21,3 +25,15 @@ TASKS: dict[str, str] = {
 def module_of(name: str) -> str:
     """Return the full name of a task's module."""
     return f"{__name__}.{name.replace('-', '_')}"
+
+
+def interval(text: str) -> int:
+    """Return the seconds of an interval.
+
+    Raises:
+        ArgumentTypeError: it is no number, or shorter than cron's minute.
+
+    """
+    if not (text.isascii() and text.isdecimal()) or int(text) < MINUTE:
+        raise ArgumentTypeError(f"{text!r} is not valid: write a whole number of at least {MINUTE}")
+    return int(text)
