@@ -86,10 +86,10 @@ def told(schedule: Object) -> Shard | None:
     return Shard(metadata["namespace"], name)
 
 
-def index_of(shard: Shard) -> tuple[str, int] | None:
-    """Return what the names of the shard's group begin with, and the shard's index; None if it is not named so."""
+def parts_of(shard: Shard) -> tuple[str, int]:
+    """Return what the names of a shard's group begin with, and the shard's index; -1 if it is not named as we do."""
     match = _NAME.fullmatch(shard.name)
-    return (match[1], int(match[2])) if match else None
+    return (match[1], int(match[2])) if match else (shard.name, -1)
 
 
 def line(run: RunPayload, shard: Shard, schedule: Object) -> str:

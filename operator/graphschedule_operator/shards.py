@@ -17,22 +17,24 @@ from typing import TYPE_CHECKING
 from graphschedule import shards
 from graphschedule.status import ConditionType, Reason
 
-from graphschedule_operator import kube, memory, packing, plan, shard
+from graphschedule_operator import kube, memory, plan, shard
 from graphschedule_operator.cache import Key, Shard, is_shard, key_of
 from graphschedule_operator.cronjob import refusal, stranger
 from graphschedule_operator.drift import contains
-from graphschedule_operator.members import Member, Members, Pace
+from graphschedule_operator.members import Pace
+from graphschedule_operator.membership import Membership
 from graphschedule_operator.packing import Load
 from graphschedule_operator.reconcile import now
 from graphschedule_operator.status import conditions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Set
     from datetime import datetime
 
     from graphschedule_operator.cache import Cache, Object
     from graphschedule_operator.cronjob import CronJobs
     from graphschedule_operator.desired import Accepted
+    from graphschedule_operator.members import Member, Members
     from graphschedule_operator.settings import Settings
     from graphschedule_operator.status import Obstacle
     from graphschedule_operator.workqueue import WorkQueue
@@ -78,47 +80,36 @@ class Shards:
         self._settings = settings
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._limit = Load(settings.shard_members, shards.MAX_BYTES)
-        self._sets: dict[Shard, Members] = {}
-        self._groups: defaultdict[tuple[str, str], dict[int, Shard]] = defaultdict(dict)
-        self._places: defaultdict[Key, set[Shard]] = defaultdict(set)
+        self._membership = Membership(Load(settings.shard_members, shards.MAX_BYTES))
         self._digests: dict[Shard, tuple[int, str]] = {}
         self._obstacles: dict[Shard, Obstacle] = {}
-        self._offered: dict[Shard, float] = {}
+        self._offered: defaultdict[Shard, float] = defaultdict(self._loop.time)
 
     # --- what reconciles say and ask: nothing is written here --------------------------------------------------------
 
     def begin(self, schedules: Cache) -> None:
         """Take from the statuses of all schedules who is where."""
-        for key, schedule in schedules.items():
-            place = shard.told(schedule)
-            if place is not None:
-                self._set(place).remember(key)
-                self._places[key].add(place)
+        self._membership.remember(schedules)
 
     def join(self, schedule: Object, accepted: Accepted) -> Standing:
         """Have a schedule be a member of one shard: once it is in there, of no other."""
         key = key_of(schedule)
-        group = shard.group_of(key.namespace, accepted)
-        home, member = self._home(key, group, schedule, accepted)
-        members = self._set(home)
-        members.group = group
-        self._places[key].add(home)
-        if members.put(key, member, self._loop.time()):
+        home, member, changed = self._membership.enter(schedule, accepted, self._loop.time())
+        if changed:
             self._soon(home)
         cronjob = self._cronjobs.get(home)
-        if cronjob is None or members.applied(key) != member:
+        if cronjob is None or self._membership.of(home).applied(key) != member:
             return Standing(None, self._obstacles.get(home))
-        self._leave(key, self._places[key] - {home})
+        self._leave(key, self._membership.places(key) - {home})
         return Standing(cronjob)
 
     def stay(self, key: Key) -> Object | None:
         """Return the CronJob of a shard that a schedule is a member of, and is to stay as it is."""
-        return next(filter(None, map(self._cronjobs.get, self._places.get(key, ()))), None)
+        return next(filter(None, map(self._cronjobs.get, self._membership.places(key))), None)
 
     def leave(self, key: Key) -> None:
         """Have a schedule be no member of any shard."""
-        self._leave(key, set(self._places.get(key, ())))
+        self._leave(key, self._membership.places(key))
 
     def runs(self, schedule: Object, accepted: Accepted) -> bool:
         """Tell whether a shard gives a schedule's runs what its spec asks for now.
@@ -126,10 +117,10 @@ class Shards:
         After a start the schedule's status is taken at its word, until what is applied is known.
         """
         key = key_of(schedule)
-        return any(self._runs(key, place, schedule, accepted) for place in self._places.get(key, ()))
+        return any(self._runs(key, place, schedule, accepted) for place in self._membership.places(key))
 
     def _runs(self, key: Key, place: Shard, schedule: Object, accepted: Accepted) -> bool:
-        members = self._sets[place]
+        members = self._membership.of(place)
         if members.is_applied_known:
             applied = members.applied(key)
             return applied is not None and applied.line == shard.line(accepted.run, place, schedule)
@@ -137,43 +128,15 @@ class Shards:
         told = (scheduled.get("reason"), scheduled.get("observedGeneration"), shard.told(schedule))
         return told == (Reason.CRON_JOB_APPLIED, schedule["metadata"]["generation"], place)
 
-    def _home(self, key: Key, group: shard.Group, schedule: Object, accepted: Accepted) -> tuple[Shard, Member]:
-        """Return the shard that a schedule belongs in, and what that is to hold of it."""
-        weight = shards.weight(shard.line(accepted.run, group.shard(0), schedule))
-        known = self._groups[group.namespace, group.name]
-        others = {index: self._sets[place].others(key) for index, place in known.items()}
-        present = [index for index, place in known.items() if key in self._sets[place]]
-        home = group.shard(packing.place(weight, others, present, self._limit))
-        return home, Member(shard.line(accepted.run, home, schedule), weight)
-
-    def _leave(self, key: Key, places: set[Shard]) -> None:
+    def _leave(self, key: Key, places: Set[Shard]) -> None:
+        if places:
+            self._membership.leave(key, places, self._loop.time())
         for place in places:
-            self._sets[place].drop(key, self._loop.time())
             self._soon(place)
-        left = self._places.get(key, set())
-        left -= places
-        if not left:
-            self._places.pop(key, None)
-
-    def _set(self, place: Shard) -> Members:
-        """Return the members of a shard, which may be new."""
-        if place not in self._sets:
-            self._sets[place] = Members()
-            self._offered[place] = self._loop.time()
-            if (named := shard.index_of(place)) is not None:
-                self._groups[place.namespace, named[0]][named[1]] = place
-        return self._sets[place]
-
-    def _forget(self, place: Shard) -> None:
-        """Forget a shard that has neither a CronJob nor members."""
-        for known in (self._sets, self._digests, self._obstacles, self._offered):
-            known.pop(place, None)
-        if (named := shard.index_of(place)) is not None:
-            self._groups[place.namespace, named[0]].pop(named[1], None)
 
     def _soon(self, place: Shard) -> None:
         """Have a shard looked at when its changes have come to rest."""
-        self._queue.put_after(place, self._rest(self._sets[place]))
+        self._queue.put_after(place, self._rest(self._membership.of(place)))
 
     def _rest(self, members: Members) -> float:
         due = None if members.group is None else members.group.next_fire(self._clock())
@@ -191,7 +154,7 @@ class Shards:
             kube.ApiError: the API server did not take a write. Try again later.
 
         """
-        members = self._set(place)
+        members = self._membership.of(place)
         if (rest := self._rest(members)) > 0:
             return rest
         if not members.is_known:
@@ -268,11 +231,17 @@ class Shards:
         with suppress(kube.NotFoundError):
             await self._kube.delete(kube.SECRETS, secret)
 
+    def _forget(self, place: Shard) -> None:
+        """Forget a shard that has neither a CronJob nor members."""
+        self._membership.forget(place)
+        for known in (self._digests, self._obstacles, self._offered):
+            known.pop(place, None)
+
     def _obstruct(self, place: Shard, obstacle: Obstacle) -> None:
         """Have the schedules tell what is in the way of their shard, once."""
         if self._obstacles.get(place) != obstacle:
             self._obstacles[place] = obstacle
-            for key in self._sets[place].waiting():
+            for key in self._membership.of(place).waiting():
                 self._put(key)
 
 

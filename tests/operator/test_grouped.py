@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
+import signal
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphschedule import labels, shards
 from graphschedule.payload import RunPayload
+from graphschedule.slots import format_instant
+from graphschedule_operator import kube, metrics
+from graphschedule_operator.cache import Cache, Key, Shard, concerned_by, key_of
+from graphschedule_operator.cronjob import CronJobs
+from graphschedule_operator.dispatch import Dispatch
+from graphschedule_operator.memory import PATIENCE
+from graphschedule_operator.reconcile import Reconciler
+from graphschedule_operator.settings import Settings
+from graphschedule_operator.shards import WAIT_SECONDS, Shards
+from graphschedule_operator.status import State
+from graphschedule_operator.sweep import Sweep
+from graphschedule_operator.workqueue import WorkQueue
 
 from tests.operator.world import World, native, new_world, operator, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from dev.cluster import Cluster
 
@@ -218,6 +233,96 @@ def shard_of_group(world: World) -> str:
     return str(the_shard(world)["metadata"]["name"])
 
 
+# --- exactly the set that was true at the tick, and Secrets that go ---------------------------------------------------
+
+
+class Stepped:
+    """The operator's parts at a real API server, taken step by step, with a clock of our own."""
+
+    def __init__(self, world: World, client: kube.Kube) -> None:
+        self.now = datetime.now(UTC)
+        self._world = world
+        self._namespace = world.namespace
+        settings = Settings(runner_image="r", data_claim="d", namespaces=(world.namespace,))
+        self.queue: WorkQueue[Shard] = WorkQueue(rate=1000)
+        schedules, cronjobs = Cache(key_of), Cache(concerned_by)
+        known = CronJobs(client, cronjobs)
+        self.shards = Shards(client, known, self.queue, lambda _: None, settings, lambda: self.now)
+        dispatch = Dispatch(known, self.shards, settings)
+        counted = metrics.Schedules(State)
+        self._reconciler = Reconciler(client, schedules, dispatch, counted, clock=lambda: self.now)
+        self._sweep = Sweep(client, settings, schedules, cronjobs, lambda _: None)
+
+    async def apply(self, name: str, **spec: object) -> None:
+        """Apply a schedule and reconcile it: its shard is told."""
+        await asyncio.to_thread(self._world.apply, name, **GROUPED | spec)
+        await self.see()
+        await self._reconciler.reconcile(Key(self._namespace, name))
+
+    async def see(self) -> None:
+        """Take what the API server holds."""
+        await self._sweep.once()
+
+    async def look(self) -> float | None:
+        """Look at the one shard when its changes have come to rest."""
+        self._shard = await self.queue.get()
+        again = await self.shards.look(self._shard)
+        self.queue.done(self._shard)
+        return again
+
+    async def look_again(self) -> float | None:
+        """Look at the shard that was looked at before, whether it has changed or not."""
+        await self.see()
+        return await self.shards.look(self._shard)
+
+
+@pytest.fixture
+async def stepped(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stepped]:
+    monkeypatch.setenv("KUBECONFIG", str(world.cluster.kubeconfig))
+    async with kube.Kube.connect(connections=1, timeout_seconds=10) as client:
+        yield Stepped(world, client)
+
+
+async def test_a_due_job_is_made_with_the_set_before_the_tick(world: World, stepped: Stepped) -> None:
+    await stepped.apply("a")
+    await stepped.look()
+    shard = await asyncio.to_thread(the_shard, world)
+    tick = datetime(stepped.now.year + 1, 1, 1, tzinfo=UTC)
+    stepped.now = tick + timedelta(seconds=1)
+    await stepped.apply("b")
+    assert await stepped.look() == WAIT_SECONDS
+    assert (await asyncio.to_thread(members, world, shard)).keys() == {"a"}
+    fired = {"status": {"lastScheduleTime": format_instant(tick)}}
+    await asyncio.to_thread(world.patch, "cronjob", shard["metadata"]["name"], fired, "--subresource", "status")
+    await stepped.look_again()
+    shard = await asyncio.to_thread(the_shard, world)
+    assert (await asyncio.to_thread(members, world, shard)).keys() == {"a", "b"}
+
+
+async def test_a_job_that_nobody_makes_is_not_waited_for_for_ever(world: World, stepped: Stepped) -> None:
+    await stepped.apply("a")
+    await stepped.look()
+    stepped.now = datetime(stepped.now.year + 1, 1, 1, tzinfo=UTC) + PATIENCE + timedelta(seconds=1)
+    await stepped.apply("b")
+    await stepped.look()
+    shard = await asyncio.to_thread(the_shard, world)
+    assert (await asyncio.to_thread(members, world, shard)).keys() == {"a", "b"}
+
+
+async def test_a_secret_is_deleted_when_no_job_can_need_it_any_more(world: World, stepped: Stepped) -> None:
+    await stepped.apply("a")
+    await stepped.look()
+    await stepped.apply("b")
+    await stepped.look()
+    assert len(await asyncio.to_thread(world.all, "secret")) == 2
+    stepped.now += timedelta(minutes=11)
+    await stepped.look_again()
+    (left,) = await asyncio.to_thread(world.all, "secret")
+    shard = await asyncio.to_thread(the_shard, world)
+    assert shard["metadata"]["annotations"][labels.MEMBERS_ANNOTATION] == left["metadata"]["name"]
+    assert labels.RETIRED_ANNOTATION not in shard["metadata"]["annotations"]
+
+
 # --- restarts ---------------------------------------------------------------------------------------------------------
 
 
@@ -229,12 +334,38 @@ def test_a_restart_over_an_unchanged_world_of_shards_writes_nothing(world: World
         world.until_condition("suspended", "Ready", "Suspended")
     before = world.versions()
     with operator(world, shard_members="2") as restarted:
-        looks = 'graphschedule_operator_shard_duration_seconds_count{result="ok"}'
-        restarted.until_metric(looks, restarted.metric(looks))
-        world.apply("e", **GROUPED, cron="6 6 6 6 *")
-        world.until_condition("e", "Ready", "Ready")
-        new = shard_of(world, "e")
-        assert {name: version for name, version in world.versions().items() if not name.endswith((" e", new))} == before
+        # Each is looked at, and each member once more when its shard was.
+        while restarted.metric("graphschedule_operator_reconcile_duration_seconds_count") < 5 + 4:
+            assert restarted.process.poll() is None
+        assert restarted.writes() == 0
+    assert world.versions() == before
+
+
+def test_a_shard_that_was_not_finished_is_finished_at_the_start(world: World) -> None:
+    world.kubectl("create", "quota", "none", "--hard", "count/secrets=0")
+    with operator(world) as killed:
+        world.apply("a", **GROUPED)
+        world.until_condition("a", "Scheduled", "ApplyFailed")
+        killed.stop(signal.SIGKILL)
+    assert the_shard(world)["spec"]["suspend"] is True
+    world.kubectl("delete", "quota", "none")
+    with operator(world):
+        world.until_condition("a", "Ready", "Ready")
+    until_members(world, the_shard(world)["metadata"]["name"], "a")
+
+
+def test_an_operator_killed_amid_its_work_leaves_no_shard_half_done(world: World) -> None:
+    names = [f"many-{number}" for number in range(30)]
+    items = [schedule(name, **GROUPED) for name in names]
+    with operator(world, shard_members="10") as killed:
+        world.kubectl("create", "--filename", "-", given={"apiVersion": "v1", "kind": "List", "items": items})
+        world.until_count("cronjob", 2)
+        killed.stop(signal.SIGKILL)
+    with operator(world, shard_members="10"):
+        for name in names:
+            world.until_condition(name, "Ready", "Ready")
+    sets = [members(world, shard).keys() for shard in the_shards(world)]
+    assert sorted(name for one in sets for name in one) == sorted(names)
 
 
 def test_what_happened_to_members_while_the_operator_was_down_is_found_at_its_start(world: World) -> None:
