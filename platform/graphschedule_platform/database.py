@@ -40,6 +40,9 @@ STATEMENT_TIMEOUT = 60
 _IDLE_TIMEOUT = 120
 """Seconds a transaction may be idle: a runner on a vanished node must not hold its slots' locks for hours."""
 
+_REMEMBERED = 500
+"""Compiled statements that an engine keeps: SQLAlchemy's default."""
+
 _LIBPQ_PARAMETERS = {
     "application_name",
     "channel_binding",
@@ -119,11 +122,11 @@ def parse(url: str) -> Target:
     )
 
 
-def engine(url: str, *, pool_size: int | None = None, ahead: bool = False) -> Engine:
+def engine(url: str, *, pool_size: int | None = None, once: bool = False) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
-    `pool_size` is the most connections it will hold; it wins over the URL's `connection_limit`. With `ahead`, it begins
-    at once to open its first connection to a server, in the background.
+    `pool_size` is the most connections it will hold; it wins over the URL's `connection_limit`. `once` is for a process
+    that is soon over: it begins to open a connection in the background, and remembers no compiled statement.
 
     Raises:
         InvalidValueError: see `parse`.
@@ -139,11 +142,12 @@ def engine(url: str, *, pool_size: int | None = None, ahead: bool = False) -> En
         pool_timeout=target.pool_timeout,
         pool_pre_ping=True,
         hide_parameters=True,
+        query_cache_size=0 if once else _REMEMBERED,
         execution_options={"schema_translate_map": {None: target.schema} if postgresql else {ledger.SCHEMA: None}},
         **({"use_native_hstore": False} if postgresql else {}),
     )
     event.listen(made, "handle_error", _unavailable_at(target), retval=True)
-    if ahead and postgresql:
+    if once and postgresql:
         _connect_ahead(made, target)
     if target.pooled:
         event.listen(made, "connect", _use_utc)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from graphschedule_runner.settings import Settings
 
 
-def engine(settings: Settings, *, ahead: bool = False) -> Engine:
-    """Return an engine of the platform's database; `ahead` begins to connect at once."""
-    return database.engine(settings.database_url, pool_size=settings.pool_size, ahead=ahead)
+def engine(settings: Settings, *, once: bool = False) -> Engine:
+    """Return an engine of the platform's database; `once` is for a process that is soon over."""
+    return database.engine(settings.database_url, pool_size=settings.pool_size, once=once)
 
 
 @contextmanager

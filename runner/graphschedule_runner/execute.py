@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     payload = RunPayload.decode(read("--payload", options.payload))
     slot = slot_of(options, payload)
     publisher = assembly.publisher(settings)
-    engine = assembly.engine(settings, ahead=True)
+    engine = assembly.engine(settings, once=True)
     # All else is loaded while both are connecting.
     from graphschedule_platform.enqueue import Enqueuer
     from graphschedule_platform.fires import Fire

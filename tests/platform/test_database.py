@@ -113,8 +113,8 @@ def closed_port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-def cause_of_failure(url: str) -> str:
-    engine = database.engine(url)
+def cause_of_failure(url: str, *, once: bool = False) -> str:
+    engine = database.engine(url, once=once)
     try:
         with pytest.raises(DatabaseUnavailableError) as raised:
             engine.connect()
@@ -126,8 +126,9 @@ def cause_of_failure(url: str) -> str:
     return str(raised.value)
 
 
-def test_a_server_that_is_down_is_one_clear_message(closed_port: int) -> None:
-    message = cause_of_failure(f"postgresql://scheduler:{PASSWORD}@127.0.0.1:{closed_port}/agents")
+@pytest.mark.parametrize("once", [False, True])
+def test_a_server_that_is_down_is_one_clear_message(closed_port: int, once: bool) -> None:
+    message = cause_of_failure(f"postgresql://scheduler:{PASSWORD}@127.0.0.1:{closed_port}/agents", once=once)
     assert message.startswith(f"database postgresql 127.0.0.1:{closed_port}/agents is not available: ")
     assert "Connection refused" in message
 
@@ -159,6 +160,16 @@ def test_a_folder_that_does_not_exist_is_one_clear_message(tmp_path: Path) -> No
     assert cause_of_failure(f"sqlite:///{path}") == (
         f"database sqlite {path} is not available: unable to open database file"
     )
+
+
+@pytest.mark.parametrize("platform_url", ["postgresql"], indirect=True)
+def test_a_connection_made_ahead_is_given_to_the_first_who_asks(platform_url: str) -> None:
+    engine = database.engine(f"{platform_url}&application_name=ahead", once=True)
+    pid = text("SELECT pg_backend_pid()")
+    oldest = text("SELECT pid FROM pg_stat_activity WHERE application_name = 'ahead' ORDER BY backend_start LIMIT 1")
+    with engine.connect() as first, engine.connect() as second:
+        assert first.scalar(pid) == second.scalar(oldest) != second.scalar(pid)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("platform_url", ["postgresql"], indirect=True)
