@@ -9,8 +9,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, inspect, select
 
+from graphschedule_platform import database
 from graphschedule_platform.dialects import insert
 from graphschedule_platform.standalone_tables import store_listing, unified_content_embedding
 from graphschedule_platform.tables import store_listing_version
@@ -40,6 +41,11 @@ class Content(NamedTuple):
     id: str
     text: str
     metadata: dict[str, Any]
+
+
+def can_be_kept(connection: Connection) -> bool:
+    """Return whether there is a table for them: a standalone database without pgvector has none."""
+    return inspect(connection).has_table(unified_content_embedding.name, schema=database.schema_of(connection))
 
 
 def missing_listings(connection: Connection, limit: int, except_ids: Collection[str] = ()) -> list[Content]:

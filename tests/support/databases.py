@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from graphschedule_platform import database, migrations
 
@@ -53,6 +54,25 @@ def platform_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def platform_db(platform_url: str) -> Iterator[Engine]:
     """Give an engine of a fresh platform database, once on each kind."""
     engine = database.engine(platform_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def vectors_url(vectors_server: Postgres) -> Iterator[str]:
+    """Give the URL of a fresh platform database with pgvector, in the schema of the platform's tables."""
+    with vectors_server.database() as made:
+        with psycopg.connect(made.url) as connection:
+            connection.execute(f"CREATE SCHEMA {SCHEMA}; CREATE EXTENSION vector SCHEMA {SCHEMA}")
+        url = f"{made.url}?schema={SCHEMA}"
+        _create(url)
+        yield url
+
+
+@pytest.fixture
+def vectors_db(vectors_url: str) -> Iterator[Engine]:
+    """Give an engine of a fresh platform database with pgvector."""
+    engine = database.engine(vectors_url)
     yield engine
     engine.dispose()
 

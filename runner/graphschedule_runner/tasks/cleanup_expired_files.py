@@ -60,7 +60,8 @@ def run(context: TaskContext) -> TaskResult:
             done.looked += len(page)
             uploads = pool.map(lambda listed: _upload(store, listed, done), page)
             _delete(store, [one.path for one in uploads if one and has_expired(one, context.clock())], done)
-    return TaskResult(f"{done.deleted} of {done.looked} files deleted from {place}", done.counts)
+    said = f"{done.deleted} of {done.looked} files deleted from {place}"
+    return TaskResult("; ".join([said, *done.faults[:1]]), done.counts)
 
 
 @dataclass

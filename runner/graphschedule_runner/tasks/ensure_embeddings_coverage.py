@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphschedule_platform import embeddings
+
 from graphschedule_runner import documentation
 from graphschedule_runner.coverage import ByEndpoint, ByManager, Coverage
 from graphschedule_runner.embedder import Embedder
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graphschedule_runner.tasks.task import TaskContext
+
+_NO_TABLE = "the database keeps no embeddings, for it lacks pgvector"
 
 PAUSE = 1.0
 """Seconds between two batches."""
@@ -28,6 +32,10 @@ def run(context: TaskContext) -> TaskResult:
         DependencyError: the database manager does not do its part.
 
     """
+    if context.settings.database_manager is None:
+        with context.engine.connect() as connection:
+            if not embeddings.can_be_kept(connection):
+                return _result(_NO_TABLE)
     return cover(_coverage(context), context.stopping)
 
 
@@ -41,13 +49,18 @@ def cover(coverage: Coverage, stopping: Callable[[], bool], sleep: Callable[[flo
         going_on = batch.success > 0
         if going_on:
             sleep(PAUSE)
-    deleted = coverage.delete_orphans()
+    deleted = 0 if stopping() else coverage.delete_orphans()
+    return _result(
+        f"{success} of {success + failed} embeddings made, {deleted} deleted", success, failed, deleted, fault
+    )
+
+
+def _result(text: str, success: int = 0, failed: int = 0, deleted: int = 0, fault: str | None = None) -> TaskResult:
     counts: dict[str, Any] = {
         "backfill": {"processed": success + failed, "success": success, "failed": failed},
         "cleanup": {"deleted": deleted},
     }
-    said = f"{success} of {success + failed} embeddings made, {deleted} deleted"
-    return TaskResult(said, counts | ({"error": fault} if fault else {}))
+    return TaskResult(f"{text}; {fault}", counts | {"error": fault}) if fault else TaskResult(text, counts)
 
 
 def _coverage(context: TaskContext) -> Coverage:

@@ -33,7 +33,13 @@ class TaskResult:
 
     text: str | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers by name, or groups of them by name. What went wrong in part is a text called `error`."""
+    """Numbers by name, or groups of them by name. What went wrong in part is a text called `error`: the run has failed,
+    and its text says so too."""
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong in part."""
+        return self.counts.get("error")
 
 
 class Task(Protocol):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphschedule.errors import InvalidValueError
-from graphschedule_platform import database, migrations, tables
+from graphschedule_platform import tables
 from graphschedule_platform.embeddings import Content, save
 from graphschedule_platform.errors import DependencyError
 from graphschedule_platform.standalone_tables import store_listing, unified_content_embedding
@@ -19,6 +19,7 @@ from tests.runner.embeddings_endpoint import Endpoint, embeddings_endpoint, vect
 from tests.runner.tasks.contexts import NOW, context
 from tests.support import builders
 from tests.support.json_peer import Answer, Call, JsonPeer, json_peer
+from tests.support.platforms import on_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,22 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-    from dev.services.postgres import Postgres
 
 NOTHING = {"backfill": {"processed": 0, "success": 0, "failed": 0}, "cleanup": {"deleted": 0}}
-
-
-@pytest.fixture
-def engine(vectors_server: Postgres) -> Iterator[Engine]:
-    """Give a platform's database with pgvector, in the schema of the platform's tables."""
-    with vectors_server.database() as made:
-        engine = database.engine(f"{made.url}?schema=platform")
-        with engine.begin() as connection:
-            connection.execute(text("CREATE SCHEMA platform"))
-            connection.execute(text("CREATE EXTENSION vector SCHEMA platform"))
-        migrations.upgrade(engine, standalone=True)
-        yield engine
-        engine.dispose()
 
 
 @pytest.fixture
@@ -96,19 +83,19 @@ def embed(connection: Connection, type_: str, id_: str) -> None:
     save(connection, [(Content(type_, id_, "words", {}), str(vector("words")))], NOW)
 
 
-def test_what_is_in_the_store_gets_its_embedding_once(engine: Engine, endpoint: Endpoint) -> None:
-    version_id = publish(engine)
-    with engine.begin() as connection:
+def test_what_is_in_the_store_gets_its_embedding_once(vectors_db: Engine, endpoint: Endpoint) -> None:
+    version_id = publish(vectors_db)
+    with vectors_db.begin() as connection:
         values = {"name": "Poet", "sub_heading": "Rhymes", "description": "Writes.", "categories": ["art", "fun"]}
         connection.execute(update(tables.store_listing_version).values(values))
-    assert run(engine, endpoint) == counts(1)
+    assert run(vectors_db, endpoint) == counts(1)
     assert endpoint.batches == [["Poet Rhymes Writes. art fun"]]
     found = text("""
         SELECT "contentId", "contentType", "userId", "searchableText", metadata, platform.vector_dims(embedding) AS size
         FROM platform."UnifiedContentEmbedding"
         ORDER BY embedding OPERATOR(platform.<=>) CAST(:near AS platform.vector)
     """)
-    with engine.connect() as connection:
+    with vectors_db.connect() as connection:
         (row,) = connection.execute(found, {"near": str(vector("Poet"))}).mappings()
     assert row == {
         "contentId": version_id,
@@ -118,91 +105,97 @@ def test_what_is_in_the_store_gets_its_embedding_once(engine: Engine, endpoint: 
         "metadata": {"name": "Poet", "categories": ["art", "fun"]},
         "size": 1536,
     }
-    assert run(engine, endpoint) == NOTHING
+    assert run(vectors_db, endpoint) == NOTHING
     assert len(endpoint.batches) == 1
 
 
-def test_what_the_store_does_not_show_is_neither_made_nor_kept(engine: Engine, endpoint: Endpoint) -> None:
-    shown = publish(engine)
-    hidden = [publish(engine, status="PENDING"), publish(engine, is_deleted=True), publish(engine)]
-    withdraw(engine, hidden[2])
-    assert run(engine, endpoint) == counts(1)
-    with engine.begin() as connection:
+def test_what_the_store_does_not_show_is_neither_made_nor_kept(vectors_db: Engine, endpoint: Endpoint) -> None:
+    shown = publish(vectors_db)
+    hidden = [publish(vectors_db, status="PENDING"), publish(vectors_db, is_deleted=True), publish(vectors_db)]
+    withdraw(vectors_db, hidden[2])
+    assert run(vectors_db, endpoint) == counts(1)
+    with vectors_db.begin() as connection:
         for id_ in (*hidden, builders.new_id()):
             embed(connection, "STORE_AGENT", id_)
-    assert run(engine, endpoint) == counts(0, deleted=4)
-    assert run(engine, endpoint) == NOTHING
-    assert embedded(engine) == {("STORE_AGENT", shown)}
+    assert run(vectors_db, endpoint) == counts(0, deleted=4)
+    assert run(vectors_db, endpoint) == NOTHING
+    assert embedded(vectors_db) == {("STORE_AGENT", shown)}
 
 
 def test_the_documentations_sections_come_and_go_with_their_files(
-    engine: Engine, endpoint: Endpoint, tmp_path: Path
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
 ) -> None:
     write_sections(tmp_path, 3)
-    assert run(engine, endpoint, tmp_path) == counts(3)
+    assert run(vectors_db, endpoint, tmp_path) == counts(3)
     write_sections(tmp_path, 1)
     (tmp_path / "more.mdx").write_text("More.", "utf-8")
-    assert run(engine, endpoint, tmp_path) == counts(1, deleted=2)
-    assert embedded(engine) == {("DOCUMENTATION", "guide.md::0"), ("DOCUMENTATION", "more.mdx::0")}
-    assert run(engine, endpoint) == NOTHING, "without a folder the documentation's embeddings are left alone"
+    assert run(vectors_db, endpoint, tmp_path) == counts(1, deleted=2)
+    assert embedded(vectors_db) == {("DOCUMENTATION", "guide.md::0"), ("DOCUMENTATION", "more.mdx::0")}
+    assert run(vectors_db, endpoint) == NOTHING, "without a folder the documentation's embeddings are left alone"
 
 
-def test_a_folder_that_is_not_mounted_costs_no_embedding(engine: Engine, endpoint: Endpoint, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_mounted_costs_no_embedding(
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
+) -> None:
     write_sections(tmp_path, 1)
-    run(engine, endpoint, tmp_path)
+    run(vectors_db, endpoint, tmp_path)
     (tmp_path / "guide.md").unlink()
     with pytest.raises(InvalidValueError, match="DOCS_FOLDER"):
-        run(engine, endpoint, tmp_path)
-    assert embedded(engine) == {("DOCUMENTATION", "guide.md::0")}
+        run(vectors_db, endpoint, tmp_path)
+    assert embedded(vectors_db) == {("DOCUMENTATION", "guide.md::0")}
 
 
-def test_embeddings_of_blocks_and_of_users_are_left_alone(engine: Engine, endpoint: Endpoint, tmp_path: Path) -> None:
+def test_embeddings_of_blocks_and_of_users_are_left_alone(
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
+) -> None:
     write_sections(tmp_path, 1)
-    with engine.begin() as connection:
+    with vectors_db.begin() as connection:
         embed(connection, "BLOCK", builders.new_id())
         embed(connection, "LIBRARY_AGENT", builders.new_id())
-    assert run(engine, endpoint, tmp_path) == counts(1)
-    assert len(embedded(engine)) == 3
+    assert run(vectors_db, endpoint, tmp_path) == counts(1)
+    assert len(embedded(vectors_db)) == 3
 
 
-def test_batches_of_a_hundred_are_made_until_none_is_left(engine: Engine, endpoint: Endpoint, tmp_path: Path) -> None:
-    publish(engine)
+def test_batches_of_a_hundred_are_made_until_none_is_left(
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    publish(vectors_db)
     write_sections(tmp_path, 2 * BATCH)
-    assert run(engine, endpoint, tmp_path) == counts(2 * BATCH + 1)
+    assert run(vectors_db, endpoint, tmp_path) == counts(2 * BATCH + 1)
     assert [len(batch) for batch in endpoint.batches] == [100, 100, 1]
 
 
 def test_what_the_endpoint_refuses_is_counted_and_tried_again_by_the_next_run_only(
-    engine: Engine, endpoint: Endpoint, tmp_path: Path
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
 ) -> None:
     write_sections(tmp_path, BATCH + 1)
     endpoint.refuses = lambda words: "Part 7\n" in words
-    assert run(engine, endpoint, tmp_path) == counts(BATCH, 1)
-    assert len(embedded(engine)) == BATCH
+    assert run(vectors_db, endpoint, tmp_path) == counts(BATCH, 1)
+    assert len(embedded(vectors_db)) == BATCH
     fault = f"the embeddings endpoint {endpoint.peer.url} takes none of 1 texts"
-    assert run(engine, endpoint, tmp_path) == counts(0, 1) | {"error": fault}
+    assert run(vectors_db, endpoint, tmp_path) == counts(0, 1) | {"error": fault}
     endpoint.refuses = lambda _: False
-    assert run(engine, endpoint, tmp_path) == counts(1)
+    assert run(vectors_db, endpoint, tmp_path) == counts(1)
 
 
 def test_an_endpoint_that_fails_stops_the_run_after_one_batch_but_not_the_clean_up(
-    engine: Engine, endpoint: Endpoint, tmp_path: Path
+    vectors_db: Engine, endpoint: Endpoint, tmp_path: Path
 ) -> None:
     write_sections(tmp_path, BATCH + 1)
-    with engine.begin() as connection:
+    with vectors_db.begin() as connection:
         embed(connection, "STORE_AGENT", builders.new_id())
     endpoint.instead = [Answer({}, 401)]
     fault = f"the embeddings endpoint {endpoint.peer.url} answered 401; check OPENAI_INTERNAL_API_KEY"
-    assert run(engine, endpoint, tmp_path) == counts(0, BATCH, deleted=1) | {"error": fault}
+    assert run(vectors_db, endpoint, tmp_path) == counts(0, BATCH, deleted=1) | {"error": fault}
     assert len(endpoint.batches) == 1
-    assert run(engine, endpoint, tmp_path) == counts(BATCH + 1)
+    assert run(vectors_db, endpoint, tmp_path) == counts(BATCH + 1)
 
 
-def test_a_key_is_asked_for_only_where_something_is_missing(engine: Engine) -> None:
-    assert ensure_embeddings_coverage.run(context(engine, {})).counts == NOTHING
-    publish(engine)
+def test_a_key_is_asked_for_only_where_something_is_missing(vectors_db: Engine) -> None:
+    assert ensure_embeddings_coverage.run(context(vectors_db, {})).counts == NOTHING
+    publish(vectors_db)
     with pytest.raises(InvalidValueError, match="OPENAI_INTERNAL_API_KEY"):
-        ensure_embeddings_coverage.run(context(engine, {}))
+        ensure_embeddings_coverage.run(context(vectors_db, {}))
 
 
 class Scripted(Coverage):
@@ -241,9 +234,10 @@ def test_a_second_passes_between_batches_and_the_orphans_go_last(
     assert (result.counts, slept) == (expected, [1.0] * naps)
 
 
-def test_a_run_that_is_told_to_stop_begins_no_further_batch() -> None:
-    result = ensure_embeddings_coverage.cover(Scripted(Batch(1, 0)), lambda: True)
-    assert result.counts == counts(0, deleted=2)
+def test_a_run_that_is_told_to_stop_begins_no_further_step() -> None:
+    coverage = Scripted(Batch(1, 0), Batch(1, 0))
+    result = ensure_embeddings_coverage.cover(coverage, lambda: len(coverage.batches) < 2, lambda _: None)
+    assert (result.counts, coverage.cleaned) == (counts(1), False)
 
 
 @pytest.fixture
@@ -271,6 +265,14 @@ def answers(*batches: dict[str, int], missing: int) -> Any:  # noqa: ANN401 - a 
                 return Answer({"by_type": {}, "totals": {"deleted": 3}})
 
     return answer
+
+
+@on_postgresql
+def test_a_database_without_vectors_needs_no_embeddings(platform_db: Engine) -> None:
+    with platform_db.begin() as connection:
+        connection.execute(text('DROP TABLE IF EXISTS platform."UnifiedContentEmbedding"'))
+    result = ensure_embeddings_coverage.run(context(platform_db, {}))
+    assert (result.counts, result.text) == (NOTHING, "the database keeps no embeddings, for it lacks pgvector")
 
 
 def test_the_platforms_database_manager_does_it_where_there_is_one(platform_db: Engine, manager: JsonPeer) -> None:
