@@ -38,7 +38,8 @@ def make_node_executions(
         }
         for status in statuses
     ]
-    connection.execute(insert(tables.agent_node_execution), rows)
+    if rows:
+        connection.execute(insert(tables.agent_node_execution), rows)
     return [str(row["id"]) for row in rows]
 
 
