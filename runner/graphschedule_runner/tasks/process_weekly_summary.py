@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from graphschedule.errors import InvalidValueError
@@ -15,6 +16,9 @@ from graphschedule_runner.tasks.task import TaskResult
 
 if TYPE_CHECKING:
     from graphschedule_runner.tasks.task import TaskContext
+
+PAUSES = (0.0, 1.0, 10.0)
+"""Seconds before each try to queue what is not queued yet."""
 
 _REMEDY = "set it, or RABBITMQ_URL to queue summaries without the notification service"
 
@@ -46,7 +50,23 @@ def _queue(context: TaskContext, broker: BrokerAddress) -> TaskResult:
     with context.engine.connect() as connection:
         users = active_users(connection, now)
     with Publisher(broker, SUMMARIES) as publisher:
-        faults = [fault for fault in publisher.publish_many([message(user, now) for user in users]) if fault]
+        faults = _insist(publisher, [message(user, now) for user in users])
     if faults:
         raise BrokerUnavailableError(f"{len(faults)} of {len(users)} weekly summaries are not queued: {faults[0]}")
     return TaskResult(f"queued {len(users)} weekly summaries", {"queued": len(users)})
+
+
+def _insist(publisher: Publisher, messages: list[bytes]) -> list[str]:
+    """Publish until all messages are queued or there is no try left; return the last faults.
+
+    What is queued is not sent again, as it would be by another run, for a user gets a mail for each message.
+    """
+    faults: list[str] = []
+    for pause in PAUSES:
+        time.sleep(pause)
+        answers = publisher.publish_many(messages)
+        faults = [fault for fault in answers if fault]
+        if not faults:
+            break
+        messages = [sent for sent, fault in zip(messages, answers, strict=True) if fault]
+    return faults

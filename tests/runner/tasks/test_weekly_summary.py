@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from graphschedule.errors import InvalidValueError
 from graphschedule_platform.errors import BrokerUnavailableError, DependencyError
+from graphschedule_platform.weekly_summary import SUMMARIES
 from graphschedule_runner.tasks import process_weekly_summary
 
 from dev.services import topology
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from dev.services import Service
 
 pytestmark = on_postgresql
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_weekly_summary, "PAUSES", (0, 0, 0))
 
 
 @pytest.fixture
@@ -69,6 +76,27 @@ def test_a_missing_exchange_or_queue_is_named_and_the_next_run_queues_all(
         process_weekly_summary.run(task)
     topology.declare_summaries(broker.url)
     assert process_weekly_summary.run(task).counts == {"queued": len(active)}
+
+
+def test_what_is_queued_is_not_sent_again_with_what_is_not(
+    platform_db: Engine, active: list[str], broker: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue takes one message at a time, and is emptied while the task waits."""
+    topology.declare_summaries(broker.url)
+    with topology.channel(broker.url) as channel:
+        channel.queue_delete(topology.SUMMARIES.name)
+        narrow = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        channel.queue_declare(topology.SUMMARIES.name, durable=True, arguments=narrow)
+        channel.queue_bind(topology.SUMMARIES.name, SUMMARIES.exchange, SUMMARIES.key)
+    taken: list[str] = []
+
+    def take(_: float = 0) -> None:
+        taken.extend(json.loads(body)["user_id"] for _, body in topology.take_all(broker.url, topology.SUMMARIES))
+
+    monkeypatch.setattr(time, "sleep", take)
+    assert process_weekly_summary.run(context(platform_db, {"RABBITMQ_URL": broker.url})).counts == {"queued": 2}
+    take()
+    assert taken == active
 
 
 def test_a_broker_that_is_down_is_named(platform_db: Engine) -> None:
