@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +16,11 @@ from graphschedule_platform import task_runs
 from graphschedule_platform.task_runs import RunState
 
 from dev.services import topology
-from tests.runner.commands import refused, run
+from tests.runner.commands import command, refused, run
 from tests.runner.embeddings_endpoint import embeddings_endpoint
 from tests.runner.tasks.contexts import notification_service
 from tests.support import builders
-from tests.support.json_peer import Answer, json_peer
+from tests.support.json_peer import Answer, Call, json_peer
 from tests.support.platforms import on_postgresql
 
 if TYPE_CHECKING:
@@ -104,3 +108,40 @@ def test_embeddings_that_cannot_be_made_fail_the_run_with_what_was_done_on_recor
     recorded = newest(vectors_db, "ensure-embeddings-coverage")
     assert (recorded.state, recorded.counts) == (RunState.FAILED, counts)
     assert recorded.message == f"0 of 1 embeddings made, 0 deleted; {counts['error']}"
+
+
+def test_two_runs_never_make_embeddings_at_the_same_time(vectors_url: str, vectors_db: Engine, tmp_path: Path) -> None:
+    """The second comes while the first waits for its vectors."""
+    (tmp_path / "a.md").write_text("Words.", "utf-8")
+    task = command("task", "ensure-embeddings-coverage", "--output", "json")
+    asked, going_on = threading.Event(), threading.Event()
+    with embeddings_endpoint() as endpoint:
+
+        def answer(call: Call) -> Answer:
+            asked.set()
+            going_on.wait(60)
+            return endpoint.answer(call)
+
+        endpoint.peer.answer = answer
+        at_hand = {name: str(value) for name, value in endpoint.environment.items()}
+        start = partial(
+            subprocess.Popen,
+            task,
+            env=os.environ | at_hand | {"DATABASE_URL": vectors_url, "DOCS_FOLDER": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with start() as first:
+            assert asked.wait(60)
+            with start() as second:
+                assert second.stderr is not None
+                assert "another run is under way" in second.stderr.readline()
+                second.send_signal(signal.SIGTERM)
+                told, _ = second.communicate(timeout=60)
+            assert (second.returncode, json.loads(told)["state"]) == (0, "skipped")
+            going_on.set()
+            told, _ = first.communicate(timeout=60)
+    assert json.loads(told)["counts"]["backfill"] == {"processed": 1, "success": 1, "failed": 0}
+    assert len(endpoint.batches) == 1
+    assert newest(vectors_db, "ensure-embeddings-coverage").state is RunState.SUCCEEDED
