@@ -20,7 +20,7 @@ from graphschedule_api.errors import GraphRefusedError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graphschedule_platform.verdict import ExecutionRequest
+    from graphschedule_platform.verdict import ExecutionRequest, Verdict
     from sqlalchemy import Connection, Engine
 
     from graphschedule_api.settings import Settings
@@ -53,19 +53,41 @@ class Platform:
             system_credentials=stores.system_credentials(settings.system_credentials),
         )
         self._engine: Engine = database.engine(settings.database_url.get_secret_value(), pool_size=THREADS)
+        self._waiting: list[tuple[ExecutionRequest, asyncio.Future[Verdict]]] = []
+        self._judging: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="platform")
 
     async def check(self, request: ExecutionRequest) -> None:
         """Return if the platform would run what is asked for.
+
+        Who asks while others are being answered waits for the next batch: many together cost little more than one.
 
         Raises:
             GraphRefusedError: it would not.
             UnavailableError: it cannot be asked now.
 
         """
-        (verdict,) = await self.read(lambda connection: self._validate(connection, [request]))
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        if self._judging is None or self._judging.done():
+            self._judging = asyncio.create_task(self._judge())
+        verdict = await answer
         if not verdict.valid:
             raise GraphRefusedError(verdict)
+
+    async def _judge(self) -> None:
+        """Answer all who wait, batch by batch, until nobody does."""
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            requests = [request for request, _ in batch]
+            try:
+                verdicts = await self.read(partial(self._validate, requests=requests))
+            except Exception as error:  # theirs who asked
+                for _, answer in batch:
+                    _settle(answer, error)
+            else:
+                for (_, answer), verdict in zip(batch, verdicts, strict=True):
+                    _settle(answer, verdict)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run work in a thread, in a transaction that keeps nothing, and return what it returns.
@@ -93,3 +115,13 @@ class Platform:
         """Give up what waits for a thread, and the connections; work in hand ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
+
+
+def _settle(answer: asyncio.Future[Verdict], outcome: Verdict | Exception) -> None:
+    """Give somebody the answer, unless they have gone."""
+    if answer.done():
+        return
+    if isinstance(outcome, Exception):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -369,3 +370,18 @@ def test_probes_and_metrics_are_served(api: Api) -> None:
         assert (answer.status_code, answer.text) == (200, "ready\n")
     assert api.metric("graphschedule_api_schedules") >= 0
     assert api.metric('graphschedule_api_request_duration_seconds_count{code="200",method="GET",route="/healthz"}') >= 1
+
+
+# --- many at once ---------------------------------------------------------------------------------------------------
+
+
+def test_many_who_come_at_once_are_judged_together_and_answered_each(api: Api, user: str) -> None:
+    graphs = [user, builders.new_id()] * 20
+    before = api.metric("graphschedule_api_database_requests_total")
+    with ThreadPoolExecutor(len(graphs)) as callers:
+        bodies = [new(user, graph_id=graph) for graph in graphs]
+        answers = list(callers.map(lambda body: api.call("add_graph_execution_schedule", **body), bodies))
+    assert [answer.status_code for answer in answers] == [200, 400] * 20
+    assert all(graph in answer.text for graph, answer in zip(graphs, answers, strict=True))
+    assert api.metric("graphschedule_api_database_requests_total") - before < len(graphs)
+    assert len(listed(api, user_id=user)) == 20

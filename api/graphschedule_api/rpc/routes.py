@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _token = HTTPBearer(auto_error=False, description="The shared token, where one is set.")
 
 
-def _authenticate(request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> None:
+async def _authenticate(
+    request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]
+) -> None:
     settings: Settings = request.app.state.settings
     if settings.rpc_token is None:
         return
@@ -31,7 +33,7 @@ def _authenticate(request: Request, shown: Annotated[HTTPAuthorizationCredential
         raise UnauthenticatedError("show the shared token: Authorization: Bearer <token>")
 
 
-def _schedules(request: Request, response: Response) -> Schedules:
+async def _schedules(request: Request, response: Response) -> Schedules:
     """Return the schedules, once all are known; say how old what is known is, if it is (RFC 9111 section 5.1)."""
     health: Health = request.app.state.health
     health.require_begun()

@@ -20,7 +20,7 @@ NOTIFICATION_TYPES = "NOTIFICATION_TYPES"
 router = APIRouter(route_class=RpcRoute)
 
 
-def _tasks(request: Request) -> Tasks:
+async def _tasks(request: Request) -> Tasks:
     tasks: Tasks = request.app.state.tasks
     return tasks
 
