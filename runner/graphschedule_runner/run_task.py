@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from graphschedule_runner.settings import Settings
     from graphschedule_runner.tasks.task import Task
 
-_CUT_SHORT = "stopped before all was done, for the pod was asked to end; the next run does the rest"
+_CUT_SHORT = "stopped before all was done: the pod was asked to end, or lost touch with the database"
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -106,12 +106,7 @@ def _require(engine: Engine) -> None:
 
 
 def _whole(task: Task, context: TaskContext) -> TaskResult:
-    """Run the task to its end.
-
-    Raises:
-        TransientError: it was told to stop, and stopped.
-
-    """
+    """Run the task; that it was told to stop, and did, is an error of its result."""
     told = False
 
     def stopping() -> bool:
@@ -120,9 +115,9 @@ def _whole(task: Task, context: TaskContext) -> TaskResult:
         return told
 
     result = task.run(replace(context, stopping=stopping))
-    if told:
-        raise TransientError(_CUT_SHORT)
-    return result
+    if not told:
+        return result
+    return TaskResult("; ".join(filter(None, (result.text, _CUT_SHORT))), {**result.counts, "error": _CUT_SHORT})
 
 
 def _recorded(engine: Engine, start: Start, work: Callable[[], TaskResult]) -> TaskResult:
