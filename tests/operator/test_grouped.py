@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import gzip
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from graphschedule import labels, shards
-from graphschedule.payload import RunPayload
+from graphschedule import labels
 from graphschedule.slots import format_instant
 from graphschedule_operator import kube, metrics
 from graphschedule_operator.cache import Cache, Key, Shard, concerned_by, key_of
@@ -25,54 +22,21 @@ from graphschedule_operator.status import State
 from graphschedule_operator.sweep import Sweep
 from graphschedule_operator.workqueue import WorkQueue
 
+from tests.operator.sets import GROUPED, is_shard, members, the_shard, the_shards, until_members
 from tests.operator.world import World, native, new_world, operator, schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
 
     from dev.cluster import Cluster
 
     Object = dict[str, Any]
-
-GROUPED = {"dispatch": "Grouped"}
 
 
 @pytest.fixture
 def world(control_plane: Cluster) -> Iterator[World]:
     with new_world(control_plane) as made:
         yield made
-
-
-def is_shard(cronjob: Object) -> bool:
-    return labels.SHARD_LABEL in cronjob["metadata"]["labels"]
-
-
-def the_shards(world: World) -> list[Object]:
-    return [cronjob for cronjob in world.all("cronjob") if is_shard(cronjob)]
-
-
-def the_shard(world: World) -> Object:
-    (found,) = the_shards(world)
-    return found
-
-
-def members(world: World, cronjob: Object) -> dict[str, RunPayload]:
-    """Return what the Secret holds that a CronJob's pods mount, by the members' names."""
-    (volume,) = [it for it in cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"] if "secret" in it]
-    found = world.get("secret", volume["secret"]["secretName"])
-    if found is None:
-        return {}
-    lines = gzip.decompress(base64.b64decode(found["data"][shards.FILE])).decode().splitlines()
-    return {member.name: member for member in map(RunPayload.decode, lines)}
-
-
-def until_members(world: World, name: str, *expected: str) -> Mapping[str, RunPayload]:
-    """Watch a shard's CronJob until it fires for exactly these schedules, and return what they are given."""
-
-    def holds(cronjob: Object) -> bool:
-        return not cronjob["spec"]["suspend"] and members(world, cronjob).keys() == {*expected}
-
-    return members(world, world.until("cronjob", name, holds))
 
 
 def create(world: World, *names: str, **spec: object) -> None:

@@ -18,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import delete
 
 from dev.cluster import ClusterError
+from tests.operator.sets import GROUPED, the_shard, until_members
 from tests.operator.world import Operator, World, condition, new_world, operator
 from tests.support import builders
 from tests.support.platforms import on_postgresql
@@ -303,6 +304,53 @@ def test_a_restart_with_a_database_writes_nothing(
             assert restarted.process.poll() is None
         assert restarted.writes() == 0
     assert world.versions() == before
+
+
+# --- schedules that fire together -------------------------------------------------------------------------------------
+
+
+def test_a_shard_holds_whom_the_platform_would_run_and_no_other(
+    world: World, platform_url: str, platform_db: Engine, graph: builders.Graph
+) -> None:
+    gone = new_graph(platform_db)
+    with watchful_operator(world, platform_url):
+        world.apply("steady", **GROUPED, **of(graph))
+        world.apply("failing", **GROUPED, **of(gone))
+        world.apply("condemned", **GROUPED, **of(gone, onPermanentFailure="Delete"))
+        until_all_ready(world, "steady", "failing", "condemned")
+        shard = the_shard(world)["metadata"]["name"]
+        take_out_of_library(platform_db, gone)
+        world.apply("never", **GROUPED, **of(gone))
+        world.until_condition("never", "Ready", "GraphNotInLibrary")
+        until_members(world, shard, "steady", "failing", "condemned")
+        fail(world, platform_db, "failing", Outcome.GRAPH_NOT_IN_LIBRARY)
+        world.until_condition("failing", "Scheduled", "PermanentFailure")
+        world.until_gone("graphschedule", "condemned")
+        until_members(world, shard, "steady")
+        put_into_library(platform_db, gone)
+        until_all_ready(world, "steady", "never")
+        world.until_condition("failing", "Scheduled", "CronJobApplied")
+        until_members(world, shard, "steady", "failing", "never")
+
+
+def test_an_edit_in_an_outage_leaves_the_shard_as_it_was_even_after_a_restart(
+    world: World, platform_url: str, postgres_server: Postgres, platform_db: Engine, graph: builders.Graph
+) -> None:
+    with quick_operator(world, platform_url):
+        for name in ("edited", "other"):
+            world.apply(name, **GROUPED, **of(graph, inputs={"text": "old"}))
+        until_all_ready(world, "edited", "other")
+    platform_db.dispose()
+    shard = the_shard(world)
+    with outage(postgres_server, platform_url):
+        world.apply("edited", **GROUPED, **of(graph, inputs={"text": "new"}))
+        with quick_operator(world, platform_url):
+            told = world.until_condition("edited", "Scheduled", "NotAccepted")
+            assert "stays as it was" in told["message"]
+            assert the_shard(world)["spec"] == shard["spec"]
+    with quick_operator(world, platform_url):
+        until_all_ready(world, "edited", "other")
+    assert until_members(world, shard["metadata"]["name"], "edited", "other")["edited"].inputs == {"text": "new"}
 
 
 def until_not_deletable(world: World, name: str) -> None:
