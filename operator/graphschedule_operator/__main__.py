@@ -67,7 +67,7 @@ def main() -> int:
 async def run(settings: Settings) -> None:
     """Fill the caches, then watch, reconcile and sweep until told to stop; then finish the work in hand."""
     schedules, cronjobs = Cache(key_of), Cache(concerned_by)
-    queue: WorkQueue[Key] = WorkQueue(rate=settings.rate)
+    queue: WorkQueue[Key] = WorkQueue(rate=settings.rate, routine_rate=settings.routine_rate)
     shard_queue: WorkQueue[Shard] = WorkQueue(rate=settings.rate)
 
     def put(concerned: Key) -> None:

@@ -12,7 +12,7 @@ from graphschedule_platform.ledger import Summary
 from graphschedule_operator.judgement import Judgement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from graphschedule_platform.ledger import SlotRow
@@ -50,17 +50,23 @@ class Histories:
             return Outage(self.outage, known)
         return NOT_READ if known is None else known
 
-    def replace(self, summaries: Mapping[str, Summary]) -> Collection[str]:
-        """Take what the ledger says of all schedules; return those for which it is news."""
+    def replace(self, summaries: Mapping[str, Summary]) -> Mapping[str, bool]:
+        """Take what the ledger says of all schedules; return for which it is news, and whether only of routine."""
         known, self._known = self._known or {}, dict(summaries)
-        return [uid for uid in known.keys() | summaries.keys() if summaries.get(uid) != known.get(uid)]
+        return _news(known, summaries, known.keys() | summaries.keys())
 
-    def update(self, summaries: Mapping[str, Summary]) -> Collection[str]:
-        """Take what the ledger says of some schedules; return those for which it is news."""
+    def update(self, summaries: Mapping[str, Summary]) -> Mapping[str, bool]:
+        """Take what the ledger says of some schedules; return for which it is news, and whether only of routine."""
         known = self._known = self._known or {}
-        news = [uid for uid, summary in summaries.items() if summary != known.get(uid)]
+        news = _news(known, summaries, summaries)
         known |= summaries
         return news
+
+
+def _news(before: Mapping[str, Summary], after: Mapping[str, Summary], uids: Iterable[str]) -> Mapping[str, bool]:
+    """Return the schedules with news; it is routine if none of them failed or was missed, nor has recovered."""
+    pairs = ((uid, before.get(uid, NO_SLOTS), after.get(uid, NO_SLOTS)) for uid in uids)
+    return {uid: old.failure == new.failure for uid, old, new in pairs if old != new}
 
 
 def judgement(history: Summary | Outage, told: Judgement | None = None) -> Judgement:

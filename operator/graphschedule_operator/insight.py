@@ -11,7 +11,7 @@ from graphschedule_operator.permanent import Failures
 from graphschedule_operator.tail import Tail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from graphschedule_platform.ledger import Summary
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphschedule_operator.permanent import Opinion
     from graphschedule_operator.platform import Platform
     from graphschedule_operator.settings import Settings
+    from graphschedule_operator.workqueue import Put
 
 
 class Insight:
@@ -34,7 +35,7 @@ class Insight:
         client: Kube,
         schedules: Cache,
         cronjobs: Cache,
-        put: Callable[[Key], None],
+        put: Put[Key],
         settings: Settings,
     ) -> None:
         self._histories = Histories()

@@ -17,6 +17,7 @@ from graphschedule_operator.cronjob import GarbageError
 from graphschedule_operator.desired import Accepted, accept
 from graphschedule_operator.permanent import Opinion
 from graphschedule_operator.status import Facts, Obstacle, differences, is_only_a_fire, state_of, status
+from graphschedule_operator.workqueue import Routine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +117,7 @@ class Reconciler:
             await self._delete(key, schedule, cause)
         if settled.again is not None:
             return settled.again
-        return self._next_look(current, settled.obstacle) if told else AFTER_FIRE_SECONDS
+        return self._next_look(current, settled.obstacle) if told else Routine(AFTER_FIRE_SECONDS)
 
     def _accept(self, schedule: Object) -> Accepted | InvalidValueError:
         try:
@@ -180,7 +181,7 @@ class Reconciler:
         if not current.next_fire_times:
             return breaker.seconds_left(current.suspension, self._clock())
         until_fire = slots.parse_instant(current.next_fire_times[0]) - self._clock()
-        return until_fire.total_seconds() + AFTER_FIRE_SECONDS
+        return Routine(until_fire.total_seconds() + AFTER_FIRE_SECONDS)
 
 
 def _suspension(

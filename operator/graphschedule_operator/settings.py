@@ -91,6 +91,11 @@ class Settings(BaseSettings):
 
     workers: int = Field(default=16, ge=1, description="Reconciles in flight at once.")
     rate: float = Field(default=1000.0, gt=0, description="Reconciles begun per second, at most.")
+    routine_rate: float = Field(
+        default=100.0,
+        gt=0,
+        description="Of these, the most per second that only tell of slots that went well: each is two writes.",
+    )
     sweep_seconds: float = Field(default=300.0, gt=0, description="Pause between full comparisons with the API server.")
     silence_seconds: float = Field(
         default=70.0,

@@ -1,8 +1,11 @@
 """Follows the slot ledger and turns what it says into the schedules' histories, and into metrics.
 
 Rows are the truth. One query tells which rows changed, for all schedules; another sums up the slots of their schedules
-anew. So a lost notification, a restart or a row seen twice neither loses nor doubles anything. Schedules for which the
-sum is news are put on the queue. A start, and every recovery, begins with the sums of all schedules.
+anew. So a lost notification, a restart or a row seen twice neither loses nor doubles anything. A start, and every
+recovery, begins with the sums of all schedules.
+
+Schedules for which the sum is news are put on the queue. That slots went well is routine, for it may be said of ten
+thousand schedules in one minute; so is an outage, and its end, which all of them tell.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from graphschedule_operator.platform import UnansweredError
 from graphschedule_operator.slotcount import SlotCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from graphschedule_platform.ledger import SlotRow
     from sqlalchemy import Connection
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from graphschedule_operator.history import Histories
     from graphschedule_operator.platform import Platform
     from graphschedule_operator.settings import Settings
+    from graphschedule_operator.workqueue import Put
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Tail:
         platform: Platform,
         schedules: Cache,
         histories: Histories,
-        put: Callable[[Key], None],
+        put: Put[Key],
         settings: Settings,
     ) -> None:
         self._platform = platform
@@ -70,7 +74,7 @@ class Tail:
     async def look(self) -> None:
         """Take what has changed since the last look."""
         try:
-            keys = await self._read()
+            news = await self._read()
         except UnansweredError as error:
             self._unread(str(error))
             return
@@ -79,11 +83,11 @@ class Tail:
             self._unread("the slot ledger could not be read: the operator's log has the details")
             return
         self._recovered()
-        for key in keys:
-            self._put(key)
+        for key, is_routine in news.items():
+            self._put(key, routine=is_routine)
 
-    async def _read(self) -> Iterable[Key]:
-        """Read, and return the schedules for which there is news."""
+    async def _read(self) -> Mapping[Key, bool]:
+        """Read, and return the schedules for which there is news, and whether only of slots that went well."""
         changes = await self._platform.read(self._changes)
         whole = self._whole or self._is_elsewhere(changes)
         keys = self._all() if whole else self._of(changes.rows)
@@ -91,7 +95,7 @@ class Tail:
         news = self._histories.replace(summaries) if whole else self._histories.update(summaries)
         self._count.see(row for row in changes.rows if row.schedule_uid in keys)
         self._revision, self._whole = changes.revision, False
-        return [keys[uid] for uid in news if uid in keys]
+        return {keys[uid]: is_routine for uid, is_routine in news.items() if uid in keys}
 
     def _changes(self, connection: Connection) -> Changes:
         horizon = ledger.horizon(connection)
@@ -134,4 +138,4 @@ class Tail:
 
     def _put_all(self) -> None:
         for key in self._schedules:
-            self._put(key)
+            self._put(key, routine=True)

@@ -114,6 +114,27 @@ def test_an_enqueued_slot_is_told_in_status_event_and_metrics(world: World, plat
         assert 60 <= running.metric("graphschedule_slot_enqueue_latency_seconds_sum") < 180
 
 
+def test_news_of_a_failure_and_an_edit_overtake_what_went_well(world: World, platform: Platform) -> None:
+    with following(world, platform, routine_rate="0.2"):
+        well = [Fires(world, platform, f"well-{number}") for number in range(4)]
+        badly, _ = Fires(world, platform, "badly"), Fires(world, platform, "edited")
+        for name in (*(one.payload.name for one in well), "badly", "edited"):
+            world.until_condition(name, "Healthy", "NoRuns")
+        slots = [one.slot(minutes_ago=1) for one in well]
+        for one, slot in zip(well, slots, strict=True):
+            one.run(slot)
+        failed = badly.slot(minutes_ago=1)
+        badly.record(failed, SlotState.FAILED, "Transient", "the broker is away")
+        world.patch("graphschedule", "edited", {"spec": {"suspend": True}})
+        until_outcome(world, "badly", failed, "failed")
+        world.until_condition("edited", "Ready", "Suspended")
+        names = {one.payload.name for one in well}
+        told = [made["metadata"]["name"] for made in world.all("graphschedule") if "lastOutcome" in made["status"]]
+        assert not names <= set(told)
+        for one, slot in zip(well, slots, strict=True):
+            until_outcome(world, one.payload.name, slot, "enqueued")
+
+
 def test_a_failed_slot_makes_it_unhealthy_until_one_is_enqueued(world: World, platform: Platform) -> None:
     with following(world, platform, recheck_seconds="0.5") as running:
         fires = Fires(world, platform, "shaky")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,13 @@ class Follower:
         self.platform = connected
         self.histories = Histories()
         self.queued: list[Key] = []
-        self.tail = Tail(self.platform, schedules, self.histories, self.queued.append, settings)
+        self.routine: list[Key] = []
+        self.tail = Tail(self.platform, schedules, self.histories, self._put, settings)
+
+    def _put(self, key: Key, *, routine: bool = False) -> None:
+        self.queued.append(key)
+        if routine:
+            self.routine.append(key)
 
     def counts(self, uid: str) -> dict[SlotState, int]:
         known = self.histories.of(uid)
@@ -93,6 +100,27 @@ async def test_what_changed_is_summed_up_and_only_news_is_queued(
     assert len(follower.queued) == 2
 
 
+async def test_that_slots_went_well_is_routine_and_a_failure_or_its_end_is_not(
+    follower: Follower, platform_db: Engine, uid: str
+) -> None:
+    async def told(end: Callable[[int], None], minute: int) -> bool:
+        end(minute)
+        del follower.queued[:], follower.routine[:]
+        await follower.tail.look()
+        assert follower.queued == [Key("team", "daily")]
+        return bool(follower.routine)
+
+    def succeed(minute: int) -> None:
+        entry = Entry(Slot.at(uid, NOON + timedelta(minutes=minute)), "team", "daily", "user-1", "graph-1")
+        with platform_db.begin() as connection:
+            ledger.claim_many(connection, [entry], NOON)
+            ledger.mark_enqueued_many(connection, [entry.slot.execution_id], NOON)
+
+    failing = partial(fail, platform_db, uid)
+    ends: list[Callable[[int], None]] = [succeed, succeed, failing, failing, succeed, succeed]
+    assert [await told(end, minute) for minute, end in enumerate(ends)] == [True, True, False, False, False, True]
+
+
 @on_postgresql
 async def test_a_database_that_was_set_back_is_read_anew(follower: Follower, platform_db: Engine, uid: str) -> None:
     fail(platform_db, uid, 0)
@@ -120,7 +148,7 @@ async def test_an_outage_is_told_when_it_lasts_and_all_is_read_after_it(
     await asyncio.sleep(0.02)
     await follower.tail.look()
     assert isinstance(follower.histories.of(uid), Outage)
-    assert follower.queued == [Key("team", "daily")]
+    assert follower.queued == follower.routine == [Key("team", "daily")]
     with platform_db.begin() as connection:
         connection.execute(text("ALTER TABLE graphschedule.elsewhere RENAME TO slot"))
     fail(platform_db, uid, 0)

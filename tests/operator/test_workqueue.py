@@ -7,7 +7,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 import pytest
-from graphschedule_operator.workqueue import ClosedError, WorkQueue
+from graphschedule_operator.workqueue import ClosedError, Routine, WorkQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -45,8 +45,8 @@ def simulate() -> Iterator[Simulate]:
         yield runner.run
 
 
-def queue(rate: float = 1e6) -> WorkQueue[str]:
-    return WorkQueue(rate=rate, first_delay=1.0, last_delay=10.0)
+def queue(rate: float = 1e6, routine_rate: float = 1e6) -> WorkQueue[str]:
+    return WorkQueue(rate=rate, routine_rate=routine_rate, first_delay=1.0, last_delay=10.0)
 
 
 def now() -> float:
@@ -226,6 +226,128 @@ def test_it_is_stalled_only_while_there_is_work_and_none_gets_done(simulate: Sim
         await asyncio.sleep(3)
         assert work.stalled_for() == 3
         work.done(await work.get())
+        await asyncio.sleep(100)
+        assert work.stalled_for() == 0
+
+    simulate(scenario())
+
+
+def test_routine_keys_are_given_out_at_their_own_rate_and_in_their_order(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work, taken = queue(routine_rate=10), []
+        for number in range(100):
+            work.put(str(number), routine=True)
+        for _ in range(100):
+            key = await work.get()
+            taken.append((key, now()))
+            work.done(key)
+        assert [key for key, _ in taken] == [str(number) for number in range(100)]
+        assert [when for _, when in taken] == pytest.approx([number / 10 for number in range(100)])
+        assert len(work) == 0
+
+    simulate(scenario())
+
+
+def test_an_urgent_key_overtakes_all_routine_ones_but_the_next(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work, taken = queue(routine_rate=1000), []
+
+        async def worker() -> None:
+            while True:
+                key = await work.get()
+                taken.append((key, now()))
+                await asyncio.sleep(1)
+                work.done(key)
+
+        for number in range(10_000):
+            work.put(str(number), routine=True)
+        workers = [asyncio.create_task(worker()) for _ in range(4)]
+        await asyncio.sleep(10.5)
+        work.put("urgent")
+        await asyncio.sleep(2)
+        assert [when for key, when in taken if key == "urgent"] == [pytest.approx(11, abs=0.1)]
+        for task in workers:
+            task.cancel()
+
+    simulate(scenario())
+
+
+def test_a_routine_key_that_becomes_urgent_moves_up_and_is_taken_once(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work = queue(routine_rate=0.01)
+        for key in "abc":
+            work.put(key, routine=True)
+        assert await work.get() == "a"
+        work.put("c")
+        assert len(work) == 2
+        assert await work.get() == "c"
+        assert now() == 0
+        assert await work.get() == "b"
+        assert now() == pytest.approx(100)
+        assert await nothing_is_given_out(work, 1000)
+
+    simulate(scenario())
+
+
+def test_a_key_that_waits_does_not_become_routine(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work = queue(routine_rate=0.01)
+        work.put("x", routine=True)
+        assert await work.get() == "x"
+        work.put("a")
+        work.put("a", routine=True)
+        work.put("x")
+        work.put("x", routine=True)
+        assert await work.get() == "a"
+        work.done("x")
+        assert await work.get() == "x"
+        assert now() == 0
+        assert await nothing_is_given_out(work, 1000)
+
+    simulate(scenario())
+
+
+def test_a_key_that_is_held_waits_for_its_holder_whether_it_is_routine_or_not(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work = queue()
+        work.put("a", routine=True)
+        await work.get()
+        work.put("a", routine=True)
+        assert await nothing_is_given_out(work, 1000)
+        work.done("a")
+        assert await work.get() == "a"
+        assert await nothing_is_given_out(work, 1000)
+
+    simulate(scenario())
+
+
+@pytest.mark.parametrize(
+    ("delays", "is_routine"),
+    [((Routine(4), Routine(9)), True), ((9.0, Routine(4)), False), ((Routine(4), 9.0), False)],
+)
+def test_a_delayed_key_is_routine_only_if_it_was_put_as_that_alone(
+    simulate: Simulate, delays: tuple[float, float], is_routine: bool
+) -> None:
+    async def scenario() -> None:
+        work = queue(routine_rate=0.1)
+        work.put_after("first", Routine(3.5))
+        for delay in delays:
+            work.put_after("a", delay)
+        assert await work.get() == "first"
+        assert await work.get() == "a"
+        assert now() == (13.5 if is_routine else 4)
+
+    simulate(scenario())
+
+
+def test_routine_keys_make_no_one_believe_that_the_queue_is_stalled(simulate: Simulate) -> None:
+    async def scenario() -> None:
+        work = queue(routine_rate=1)
+        for number in range(50):
+            work.put(str(number), routine=True)
+        for _ in range(50):
+            work.done(await work.get())
+            assert work.stalled_for() <= 1
         await asyncio.sleep(100)
         assert work.stalled_for() == 0
 
