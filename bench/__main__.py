@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("cold_start", "enqueue", "reconcile", "kill")
+BENCHES = ("cold_start", "enqueue", "reconcile", "nine_o_clock", "kill")
 
 
 def main() -> int:

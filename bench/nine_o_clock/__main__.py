@@ -49,7 +49,7 @@ def main() -> int:
         for way in options.only or sizes:
             parts[way] = _measure(made, way, asks, sizes[way], options)
             report.tell(parts[way])
-        report.tell_weights(made)
+        report.tell_rows(made)
     plot(parts.values(), options.results / "nine-o-clock.svg")
     return int(any([_wrong(parts.values()), _slow(parts), _too_close(parts)]))
 

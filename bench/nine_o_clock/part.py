@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.nine_o_clock.depth import Curve
     from bench.nine_o_clock.load import Load
     from bench.nine_o_clock.stage import Stage
-    from bench.nine_o_clock.weight import Kind
+    from bench.nine_o_clock.weight import Weights
 
 PATIENCE_SECONDS = 400
 """A Job's 300 s for its enqueue, and a margin: what is not queued then is lost."""
@@ -58,9 +58,8 @@ class Part:
     pods: int
     verdict: Verdict
     told: Told | None = None
-    """None where there are no statuses."""
-    objects: Mapping[str, Kind] = field(default_factory=dict)
-    """What it made of objects, by kind; nothing where there is no cluster in it."""
+    weights: Weights | None = None
+    """None where the cluster has no part in it."""
 
     @property
     def rate(self) -> float:

@@ -50,9 +50,9 @@ def fire(
     due = {execution_id(uid, tick): ask.inputs for uid, ask in true.items()}
     part = watch(stage, dispatch, tick, due, meanwhile)
     told = asyncio.run(_follow(stage.cluster, tick, len(due)))
-    weighed = asyncio.run(weight.objects(stage.cluster))
+    weights = asyncio.run(weight.weigh(stage.cluster))
     asyncio.run(_clear(stage.cluster))
-    return replace(part, told=told, objects=weighed)
+    return replace(part, told=told, weights=weights)
 
 
 async def _prepare(

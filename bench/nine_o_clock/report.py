@@ -27,15 +27,16 @@ def tell(part: Part) -> None:
     print(f"  processor: {part.load.processor:.1f} s: {_programs(part.load)}")
     if part.told:
         print(f"  all statuses say so {part.told.seconds:.1f} s after the tick, {part.told.requests} requests later")
-        objects = ", ".join(f"{kind.number} {name} of {kind.size:.0f} B" for name, kind in part.objects.items())
-        print(f"  in etcd: {objects}")
+    if part.weights:
+        objects = ", ".join(f"{kind.number} {name} of {kind.size:.0f} B" for name, kind in part.weights.objects.items())
+        resident = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in part.weights.megabytes.items())
+        print(f"  in etcd: {objects}; in memory: {resident}")
 
 
-def tell_weights(stage: Stage) -> None:
-    """Print what rows and programs take."""
+def tell_rows(stage: Stage) -> None:
+    """Print what rows take."""
     rows = ", ".join(f"{name} {size:.0f} B" for name, size in weight.rows(stage.platform.engine).items())
-    resident = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in weight.memory().items())
-    print(f"in PostgreSQL, each: {rows}; in memory: {resident}")
+    print(f"in PostgreSQL, each: {rows}")
 
 
 def _programs(load: Load) -> str:

@@ -42,20 +42,30 @@ class Kind(NamedTuple):
     size: float
 
 
-async def objects(cluster: Cluster) -> dict[str, Kind]:
-    """Weigh the objects that the operator has to do with.
+class Weights(NamedTuple):
+    """What schedules weigh while they stand."""
+
+    objects: dict[str, Kind]
+    """By kind, those that the operator has to do with."""
+
+    megabytes: dict[str, float]
+    """Resident memory, by program, of all that runs on this machine."""
+
+
+async def weigh(cluster: Cluster) -> Weights:
+    """Weigh what stands in the cluster now.
 
     etcd holds custom resources as JSON and other kinds as protobuf, and the API server answers so where it is asked to
     (Kubernetes API Concepts, "Alternate representations of resources").
     """
     async with api.session(cluster) as session:
-        return {resource.kind: await _weigh(session, resource) for resource in KINDS}
+        return Weights({resource.kind: await _objects(session, resource) for resource in KINDS}, _memory())
 
 
-async def _weigh(session: aiohttp.ClientSession, resource: kube.Resource) -> Kind:
+async def _objects(session: aiohttp.ClientSession, resource: kube.Resource) -> Kind:
     selector = {} if resource is kube.SCHEDULES else {"labelSelector": OURS}
     async with session.get(resource.path(NAMESPACE), params=selector, headers={"Accept": NAMES}) as response:
-        names = [item["metadata"]["name"] for item in (await response.json())["items"]]
+        names = [item["metadata"]["name"] for item in (await response.json())["items"] or ()]
     encoding = "application/json" if resource is kube.SCHEDULES else PROTOBUF
 
     async def size(name: str) -> int:
@@ -83,8 +93,7 @@ def _bytes_of_one(connection: Connection, of: tuple[Table, ...]) -> float:
     return float(size / connection.scalar(select(func.count()).select_from(of[0])))
 
 
-def memory() -> dict[str, float]:
-    """Return the resident megabytes of the programs that look after schedules."""
+def _memory() -> dict[str, float]:
     resident: dict[str, float] = defaultdict(float)
     for process in psutil.process_iter(["name", "memory_info"]):
         if process.info["name"] in PROGRAMS:

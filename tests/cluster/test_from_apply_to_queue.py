@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from graphschedule.slots import Slot, parse_instant
+from graphschedule.slots import Slot, format_instant, parse_instant
 from graphschedule_platform import database, ledger, tables
 from sqlalchemy import select, update
 
 from dev import images, release
 from dev.services import topology
-from tests.operator.world import World
+from tests.operator.world import World, condition
 from tests.support import builders
 
 if TYPE_CHECKING:
@@ -185,6 +186,36 @@ def assert_message(platform: Platform, execution_id: str) -> None:
             "session_id": None,
         },
     }
+
+
+def test_grouped_schedules_share_a_pod_and_fire_as_they_stand_at_the_tick(world: World, platform: Platform) -> None:
+    tick = (datetime.now(UTC) + timedelta(seconds=90)).replace(second=0, microsecond=0)
+    due = {"cron": f"{tick.minute} {tick.hour} * * *", "timeZone": "Etc/UTC", "dispatch": "Grouped"}
+    for name in ("kept", "edited", "deleted"):
+        world.apply(name, **ask(platform, **due))
+    shards = {world.until("graphschedule", name, is_scheduled)["status"]["cronJobName"] for name in ("kept", "edited")}
+    world.apply("edited", **ask(platform, **due, inputs={"topic": "the news"}))
+    world.kubectl("delete", "gs/deleted")
+    world.apply("added", **ask(platform, **due))
+    assert datetime.now(UTC) < tick, "the changes took until after the tick"
+
+    (shard,) = shards
+    job = f"{shard}-{int(tick.timestamp()) // 60}"
+    world.kubectl("wait", f"job/{job}", "--for=create", "--timeout=120s")
+    until_complete(world, job)
+    assert len(last_words(world, job)) == 1
+    assert platform.slots("deleted") == []
+    messages, weather = platform.messages(), {"topic": "the weather"}
+    for name, inputs in {"kept": weather, "edited": {"topic": "the news"}, "added": weather}.items():
+        (row,) = platform.slots(name)
+        (execution,) = platform.executions(id=row["id"])
+        assert (row["slot"], row["state"], execution["inputs"]) == (format_instant(tick), "enqueued", inputs)
+        assert row["id"] in messages
+        world.kubectl("wait", f"gs/{name}", f"--for=jsonpath={{.status.lastFireTime}}={row['slot']}", "--timeout=60s")
+
+
+def is_scheduled(schedule: Object) -> bool:
+    return condition(schedule, "Scheduled").get("status") == "True"
 
 
 def test_an_edited_cron_moves_the_cronjob(world: World, platform: Platform) -> None:
