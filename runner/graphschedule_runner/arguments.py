@@ -46,6 +46,7 @@ def parse(words: Sequence[str], environment: Mapping[str, str]) -> argparse.Name
         _upgrade(_group(commands, "db", "the database"))
         _import(_group(commands, "graph", "graphs of a standalone database"))
         _list(_group(commands, "executions", "executions"))
+        _list_runs(_group(commands, "tasks", "runs of the housekeeping tasks"))
     return top.parse_args(words)
 
 
@@ -131,6 +132,15 @@ def _list(commands: Commands) -> None:
     command = _command(commands, "list", "executions", "show the newest executions, their status and their inputs")
     command.add_argument("--schedule", metavar="NAME", help="only those of this GraphSchedule")
     command.add_argument("--limit", type=int, default=20, metavar="COUNT", help="(%(default)s)")
+    _output(command)
+
+
+def _list_runs(commands: Commands) -> None:
+    from graphschedule_runner.tasks import TASKS
+
+    command = _command(commands, "list", "task_runs", "show the newest run of each task, or the newest of one task")
+    command.add_argument("--task", choices=TASKS, metavar="NAME", help="only this task's")
+    command.add_argument("--limit", type=int, default=20, metavar="COUNT", help="with --task (%(default)s)")
     _output(command)
 
 

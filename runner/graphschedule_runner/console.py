@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from graphschedule.errors import InvalidValueError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from graphschedule_platform.verdict import NodeErrors
@@ -29,6 +30,14 @@ def read(option: str, path: Path) -> str:
 def say(line: str) -> None:
     """Write one line of a result."""
     print(line)  # noqa: T201 - the one place where a result is written
+
+
+def columns(names: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Write lines in columns as wide as their widest value, below their names."""
+    all_lines = [[name.upper() for name in names], *lines]
+    widths = [max(len(line[column]) for line in all_lines) for column in range(len(names))]
+    for line in all_lines:
+        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def complain(line: str) -> None:

@@ -10,11 +10,10 @@ from graphschedule_platform.tables import agent_graph_execution
 from sqlalchemy import select
 
 from graphschedule_runner import assembly
-from graphschedule_runner.console import say
+from graphschedule_runner.console import columns, say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from sqlalchemy import RowMapping, Select
 
@@ -31,7 +30,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.output == "json":
         say(json.dumps(executions, indent=2))
     else:
-        _table(executions)
+        columns(_COLUMNS, [[*(one[name] for name in _COLUMNS[:-1]), json.dumps(one["inputs"])] for one in executions])
     return 0
 
 
@@ -62,12 +61,3 @@ def _members(row: RowMapping) -> dict[str, Any]:
         "createdAt": row["created_at"].isoformat(timespec="milliseconds"),
         "inputs": row["inputs"],
     }
-
-
-def _table(executions: Sequence[dict[str, Any]]) -> None:
-    """Print the executions in columns as wide as their widest value."""
-    lines = [[name.upper() for name in _COLUMNS]]
-    lines += [[*(one[name] for name in _COLUMNS[:-1]), json.dumps(one["inputs"])] for one in executions]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    for line in lines:
-        say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())

@@ -89,6 +89,19 @@ def test_a_cronjob_fires_on_the_multiples_of_the_interval_and_a_person_whenever(
     assert fired.tick.timestamp() == MULTIPLE * 60
 
 
+def test_the_newest_runs_can_be_listed(environment: Environment) -> None:
+    for task in ("cleanup-oauth-tokens", "process-weekly-summary", "cleanup-oauth-tokens"):
+        run(environment, "task", task)
+    each = json.loads(run(environment, "tasks", "list", "--output", "json").stdout)
+    assert [(one["task"], one["state"]) for one in each] == [
+        ("cleanup-oauth-tokens", "succeeded"),
+        ("process-weekly-summary", "failed"),
+    ]
+    title, *lines = run(environment, "tasks", "list", "--task", "cleanup-oauth-tokens").stdout.splitlines()
+    assert title.split()[:3] == ["TASK", "STATE", "STARTEDAT"]
+    assert [line.split()[:2] for line in lines] == [["cleanup-oauth-tokens", "succeeded"]] * 2
+
+
 def test_an_idle_tick_needs_no_database() -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
     done = run(nowhere | of_job(f"gs-cleanup-{OTHER}"), *CLEAN_UP, "--every", "420")
