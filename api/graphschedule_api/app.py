@@ -69,7 +69,7 @@ def create(settings: Settings, login: Configuration) -> FastAPI:
         ) as client:
             watchers = [Watcher(client, cache, namespace, settings) for namespace in settings.namespaces or (None,)]
             app.state.schedules = schedules = Schedules(client, cache, watchers, platform, settings.namespace)
-            app.state.tasks = Tasks(client, settings)
+            app.state.tasks = Tasks(client, settings, state.stopping)
             metrics.CACHE_AGE_SECONDS.set_function(schedules.age)
             tasks = [asyncio.create_task(each) for each in (_begin(state, watchers), *(w.for_ever() for w in watchers))]
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 
 import prometheus_client
@@ -24,6 +25,13 @@ class Health:
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
+        self.stopping = asyncio.Event()
+        """Set when the end begins: who waits for something long is to answer."""
+
+    def stop(self) -> None:
+        """Begin the end."""
+        self.phase = Phase.STOPPING
+        self.stopping.set()
 
     def require_begun(self) -> None:
         """Refuse work while it cannot be done yet; who is stopping still finishes what comes.

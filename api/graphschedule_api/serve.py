@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from graphschedule_api import app, kube
-from graphschedule_api.health import Health, Phase
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from graphschedule_api.health import Health
     from graphschedule_api.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,14 +27,19 @@ class Server(uvicorn.Server):
         self._health = health
         self._linger_seconds = linger_seconds
         self._loop = asyncio.get_running_loop()
+        self._asked = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Begin to stop; a second signal stops at once."""
-        self.force_exit = self.should_exit = self._health.phase is Phase.STOPPING
-        self._health.phase = Phase.STOPPING
-        self._loop.call_soon_threadsafe(self._loop.call_later, self._linger_seconds, self._stop)
+        self.force_exit = self.should_exit = self._asked
+        self._asked = True
+        self._loop.call_soon_threadsafe(self._begin_the_end)
 
-    def _stop(self) -> None:
+    def _begin_the_end(self) -> None:
+        self._health.stop()
+        self._loop.call_later(self._linger_seconds, self._take_no_more)
+
+    def _take_no_more(self) -> None:
         self.should_exit = True
 
 

@@ -14,7 +14,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GRAPHSCHEDULE_", env_ignore_empty=True, frozen=True)
 
     namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to serve; none named means all.")
-    namespace: str = Field(min_length=1, description="Where schedules are made, and where the system tasks are.")
+    namespace: str = Field(min_length=1, description="Where schedules are made.")
+    task_namespace: str = Field(min_length=1, description="Where the CronJobs of the system tasks are.")
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - callers come from outside the pod
     port: int = Field(default=8003, ge=0, le=65535, description="Its port; the platform's client expects 8003.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO")

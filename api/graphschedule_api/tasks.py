@@ -10,7 +10,7 @@ import logging
 import secrets
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 from graphschedule import labels
@@ -19,12 +19,14 @@ from graphschedule_api import kube
 from graphschedule_api.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from graphschedule_api.cache import Object
     from graphschedule_api.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _OVER = {"Complete", "Failed"}
 
@@ -50,11 +52,12 @@ class TaskRun(NamedTuple):
 
 
 class Tasks:
-    """The tasks that the chart has installed."""
+    """The tasks that the chart has installed; once `stopping` is set, nobody waits for one any longer."""
 
-    def __init__(self, client: kube.Kube, settings: Settings) -> None:
+    def __init__(self, client: kube.Kube, settings: Settings, stopping: asyncio.Event) -> None:
         self._kube = client
-        self._namespace = settings.namespace
+        self._stopping = stopping
+        self._namespace = settings.task_namespace
         self._selector = settings.task_selector
         self._seconds = settings.task_seconds
         self._silence_seconds = settings.silence_seconds
@@ -74,10 +77,8 @@ class Tasks:
             made = await self._kube.create(kube.JOBS, job_of(cronjob, environment))
             name: str = made["metadata"]["name"]
             logger.info("task begun", extra={"task": task, "job": name})
-            try:
-                async with asyncio.timeout(self._seconds):
-                    over = await self._until_over(made)
-            except TimeoutError:
+            over = await self._while_one_may_wait(self._until_over(made))
+            if over is None:
                 return TaskRun(task, name, State.RUNNING, f"{task} is still running, as Job {name}", {})
             return outcome(task, over, await self._pods(name))
 
@@ -87,6 +88,16 @@ class Tasks:
             for cronjob in page["items"]:
                 return {"apiVersion": kube.CRONJOBS.api, "kind": "CronJob", **cronjob}
         raise NotFoundError(f"task {task} is not installed in namespace {self._namespace}")
+
+    async def _while_one_may_wait(self, waiting: Coroutine[Any, Any, T]) -> T | None:
+        """Return what is waited for, or None if it takes too long."""
+        wanted, stopping = asyncio.create_task(waiting), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((wanted, stopping), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            return await wanted if wanted.done() else None
+        finally:
+            wanted.cancel()
+            stopping.cancel()
 
     async def _until_over(self, job: Object) -> Object:
         """Watch a Job until it is over, or gone, and return it."""

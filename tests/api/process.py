@@ -95,6 +95,7 @@ def running(
         "KUBECONFIG": str(kubeconfig),
         "GRAPHSCHEDULE_NAMESPACES": json.dumps([namespace]),
         "GRAPHSCHEDULE_NAMESPACE": namespace,
+        "GRAPHSCHEDULE_TASK_NAMESPACE": namespace,
         "GRAPHSCHEDULE_DATABASE_URL": database_url,
         "GRAPHSCHEDULE_HOST": "127.0.0.1",
         "GRAPHSCHEDULE_PORT": str(port),

@@ -132,6 +132,7 @@ def test_settings_that_cannot_be_used_are_told_on_one_line(
     usable = {
         "KUBECONFIG": str(world.cluster.kubeconfig),
         "GRAPHSCHEDULE_NAMESPACE": "team",
+        "GRAPHSCHEDULE_TASK_NAMESPACE": "team",
         "GRAPHSCHEDULE_DATABASE_URL": "sqlite:////nowhere.db",
     }
     command = [sys.executable, "-m", "graphschedule_api", "serve"]

@@ -15,7 +15,7 @@ from tests.api.process import running
 from tests.operator.world import native
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
     from concurrent.futures import Future
 
     import httpx
@@ -60,15 +60,20 @@ def called(api: Api, method: str, **members: object) -> Iterator[Future[httpx.Re
         yield caller.submit(api.call, method, **members)
 
 
-def pod_of(world: World, method: str, *, but: str = "") -> dict[str, Any]:
-    """Wait for the pod of a method's Job."""
+def pods(world: World) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(world.kubectl("get", "pods", "--output", "json"))["items"]
+    return found
+
+
+def pod_of(world: World, method: str, *, but: Container[str] = ()) -> dict[str, Any]:
+    """Wait for the pod of a method's Job, one that none knows yet."""
     prefix = f"release-{method.removeprefix('execute_').replace('_', '-')}-"
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        for pod in json.loads(world.kubectl("get", "pods", "--output", "json"))["items"]:
+        for pod in pods(world):
             phase, name = pod["status"]["phase"], pod["metadata"]["name"]
-            if name.startswith(prefix) and phase == "Pending" and name != but:
-                return dict(pod)
+            if name.startswith(prefix) and phase == "Pending" and name not in but:
+                return pod
         assert time.monotonic() < deadline
 
 
@@ -153,6 +158,14 @@ def test_a_task_that_outlives_the_request_is_told_as_it_stands(world: World, pla
         assert world.get("job", told["job"]) is not None
         assert api.result(TEXTS[0]).startswith("report-late-executions is still running, as Job release-report-late-")
         assert api.result(NOTHING[0]) is None
+
+
+def test_who_waits_for_a_task_when_the_end_comes_is_told_how_it_stands(world: World, platform: Platform) -> None:
+    before = {pod["metadata"]["name"] for pod in pods(world)}
+    with running(world.cluster.kubeconfig, world.namespace, platform.url) as api, called(api, COUNTS) as answer:
+        pod_of(world, COUNTS, but=before)
+        assert api.stop() == 0
+        assert answer.result().json()["state"] == "running"
 
 
 def test_a_task_whose_job_is_deleted_is_an_error(api: Api, world: World) -> None:
