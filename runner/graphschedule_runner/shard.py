@@ -26,7 +26,7 @@ from graphschedule.outcomes import Outcome
 from graphschedule.payload import RunPayload
 from graphschedule.slots import parse_instant
 from graphschedule_platform import database
-from graphschedule_platform.enqueue import BATCH, Enqueuer
+from graphschedule_platform.enqueue import Enqueuer
 from graphschedule_platform.fires import Fire
 
 from graphschedule_runner import assembly, execute, sources
@@ -44,8 +44,11 @@ if TYPE_CHECKING:
 LANES = 2
 """Batches at once: while the database works on one, the other is judged and published."""
 
+BATCH = 1000
+"""Members of a batch, at most; it is one transaction of the enqueuer's too."""
+
 BATCH_BYTES = 4 * 1024 * 1024
-"""Limit of a batch's members, what is laid over their inputs included. It is also limited to `BATCH` members."""
+"""Bytes of a batch's members, at most, with what is laid over their inputs."""
 
 TOLD_AT_ONCE = 100
 """Members that went well to a line of the log: it stays below the 16 KiB at which container runtimes cut lines."""

@@ -1,15 +1,17 @@
 """Kills runners with SIGKILL at every statement and every broker call, and counts what is lost and what is doubled.
 
-A script: `python -m tests.faults.kill --count 500 --payload FILE`, with DATABASE_URL and, on PostgreSQL, RABBITMQ_URL
-in the environment. Every slot is attempted by several processes, two at a time, each with connections of its own: the
-first dies at a step that the script chooses in turn, the others at a random one or not at all, until one comes
-through. Meanwhile `repair` runs now and then, and an executor takes messages as the platform's does (C §2.9). The
-processes are forks of this one, so that a thousand kills do not cost a thousand interpreter starts.
+A script: `python -m tests.faults.kill --count 500 --payload FILE`, or with `--shard FILE` for slots of many schedules
+at once; DATABASE_URL and, on PostgreSQL, RABBITMQ_URL are in the environment. Every slot is attempted by several
+processes, two at a time, each with connections of its own: the first dies at a step that the script chooses in turn,
+the others at a random one or not at all, until one comes through. Meanwhile `repair` runs now and then, and an executor
+takes messages as the platform's does (C §2.9). The processes are forks of this one, so that a thousand kills do not
+cost a thousand interpreter starts.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -26,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import amqp
+from graphschedule import shards, slots
 from graphschedule.outcomes import SlotState
 from graphschedule.payload import RunPayload
 from graphschedule_platform import database, ledger, tables
@@ -33,16 +37,19 @@ from graphschedule_platform.delivery import Delivery
 from graphschedule_platform.enqueue import Enqueuer, utc_now
 from graphschedule_platform.publisher import BrokerAddress, Publisher
 from graphschedule_platform.repair import repair
-from sqlalchemy import event, func, select, update
+from graphschedule_runner import arguments, shard
+from graphschedule_runner.settings import Settings
+from sqlalchemy import Engine, event, func, select, update
 
 from dev.services import topology
-from tests.support.platforms import JUDGE, fire
+from tests.support.platforms import JUDGE, NOON, fire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from graphschedule_platform.fires import Fire
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
+
+    Attempt = Callable[[int, int | None, Callable[[int], object]], int]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,6 +60,9 @@ ATTEMPTS_AT_ONCE = 2
 
 KILLED = 0.7
 """Share of the other attempts that are killed too."""
+
+MEMBERS_AT_ONCE = 5
+"""Members of a shard to a batch, so that a small one has several."""
 
 MAX_WAVES = 5
 """Waves of attempts at one slot that may all be killed; the one after is let through."""
@@ -66,6 +76,8 @@ class Report:
     """What was done to the slots, and what came of it."""
 
     slots: int = 0
+    members: int = 1
+    """Executions of each slot: a shard's members."""
     steps: int = 0
     """Statements, commits and broker calls of one undisturbed enqueue, with a step before and one after each."""
     attempts: int = 0
@@ -93,8 +105,8 @@ class Steps:
         if self.taken == self._fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def watch(self, engine: Engine) -> None:
-        """Take a step before and after every statement, commit and broker call from here on."""
+    def watch(self, engine: Engine | type[Engine]) -> None:
+        """Take a step before and after every statement, commit and broker call, of one engine or of all to come."""
         for name in ("connect", "before_cursor_execute", "after_cursor_execute", "commit", "rollback", "checkin"):
             event.listen(engine, name, self.step)
         for owner, names in (
@@ -115,11 +127,11 @@ class Steps:
 
 
 class Killer:
-    """Runs attempts in forks of this process."""
+    """Runs attempts in forks of this process; each is given the slot's number, and the step at which to die."""
 
-    def __init__(self, payload: RunPayload, seed: int) -> None:
-        self.report = Report()
-        self._payload = payload
+    def __init__(self, attempt: Attempt, members: int, seed: int) -> None:
+        self.report = Report(members=members)
+        self._attempt = attempt
         self._random = random.Random(seed)
         self._next_step = 0
         self._running: dict[int, int | None] = {}
@@ -130,7 +142,7 @@ class Killer:
     def enqueue_one(self) -> None:
         """Enqueue one slot undisturbed, to learn how many steps it takes."""
         reader, writer = os.pipe()
-        pid = _fork(lambda: _attempt(fire(self._payload, -1), None, lambda steps: os.write(writer, b"%d" % steps)))
+        pid = _fork(lambda: self._attempt(-1, None, lambda steps: os.write(writer, b"%d" % steps)))
         os.close(writer)
         with os.fdopen(reader) as told:
             self.report.steps = int(told.read())
@@ -167,7 +179,8 @@ class Killer:
         wave = self._waves[minute]
         self._waves[minute] += 1
         for number in range(1 if wave == 0 and minute % 2 == 0 else ATTEMPTS_AT_ONCE):
-            self._running[_fork(partial(_attempt, fire(self._payload, minute), self._fatal(wave, number)))] = minute
+            attempt = partial(self._attempt, minute, self._fatal(wave, number), lambda _: None)
+            self._running[_fork(attempt)] = minute
         if minute % REPAIR_EVERY == 0:
             self._running[_fork(_repair)] = None
 
@@ -198,14 +211,27 @@ def _delivery() -> Delivery:
     return Delivery(Publisher(BrokerAddress.from_url(url)) if url else None)
 
 
-def _attempt(one: Fire, fatal: int | None, tell: Callable[[int], object] = lambda _: None) -> int:
+def _attempt(payload: RunPayload, minute: int, fatal: int | None, tell: Callable[[int], object]) -> int:
     engine, steps = database.engine(os.environ["DATABASE_URL"]), Steps(fatal)
     steps.watch(engine)
     delivery = _delivery()
-    (result,) = Enqueuer(engine, JUDGE, delivery).enqueue_many([one])
+    (result,) = Enqueuer(engine, JUDGE, delivery).enqueue_many([fire(payload, minute)])
     delivery.close()
     tell(steps.taken)
     return result.outcome.exit_code
+
+
+def _attempt_shard(file: Path, minute: int, fatal: int | None, tell: Callable[[int], object]) -> int:
+    """Do what a shard's pod does."""
+    steps = Steps(fatal)
+    steps.watch(Engine)
+    shard.BATCH = MEMBERS_AT_ONCE
+    time = slots.format_instant(NOON + timedelta(minutes=minute))
+    options = arguments.parse(["execute", "--shard", str(file), "--slot", time], {})
+    with redirect_stdout(io.StringIO()):
+        code = shard.run(options, Settings.from_environment(os.environ))
+    tell(steps.taken)
+    return code
 
 
 def _repair() -> int:
@@ -281,7 +307,7 @@ def _judge_messages(ends: Path, report: Report) -> None:
     seen = json.loads(ends.read_text())
     report.sent_again = sum(seen["messages"].values()) - len(seen["messages"])
     report.without_row = seen["without_row"]
-    report.lost += report.slots - sum(1 for runs in seen["started"].values() if runs)
+    report.lost += report.slots * report.members - sum(1 for runs in seen["started"].values() if runs)
     report.doubled += sum(runs - 1 for runs in seen["started"].values() if runs > 1)
 
 
@@ -299,13 +325,20 @@ def main() -> NoReturn:
     """Kill, judge, print the counts as JSON, and exit with 1 if anything is lost or doubled."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=500, help="slots")
-    parser.add_argument("--payload", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--payload", type=Path)
+    what.add_argument("--shard", type=Path)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         ends = Path(folder) / "executor.json"
         executor = _fork(lambda: _execute_all(ends)) if "RABBITMQ_URL" in os.environ else None
-        killer = Killer(RunPayload.decode(options.payload.read_text()), options.seed)
+        if options.shard:
+            killer = Killer(
+                partial(_attempt_shard, options.shard), len(list(shards.lines(options.shard))), options.seed
+            )
+        else:
+            killer = Killer(partial(_attempt, RunPayload.decode(options.payload.read_text())), 1, options.seed)
         killer.enqueue_one()
         of_one = _look(_rows)
         killer.enqueue_many(options.count)

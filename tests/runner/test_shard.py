@@ -15,7 +15,7 @@ from graphschedule.outcomes import SlotState
 from graphschedule.payload import InputSource
 from graphschedule.slots import Slot
 from graphschedule_platform import tables
-from graphschedule_platform.enqueue import BATCH
+from graphschedule_runner.shard import BATCH
 from sqlalchemy import select
 
 from tests.runner.commands import SLOT, command, environment_of, refused, run
