@@ -25,7 +25,9 @@ class Routine(float):
 
 
 class _Timer(NamedTuple):
-    handle: asyncio.TimerHandle
+    when: float
+    """Uvloop's handle of a timer that is due at once does not tell."""
+    handle: asyncio.Handle
     routine: bool
 
 
@@ -92,9 +94,9 @@ class WorkQueue(Generic[Key]):
         when, routine = self._loop.time() + delay, isinstance(delay, Routine)
         pending = self._timers.get(key)
         if pending is not None:
-            when, routine = min(when, pending.handle.when()), routine and pending.routine
+            when, routine = min(when, pending.when), routine and pending.routine
             pending.handle.cancel()
-        self._timers[key] = _Timer(self._loop.call_at(when, self._put_delayed, key), routine)
+        self._timers[key] = _Timer(when, self._loop.call_at(when, self._put_delayed, key), routine)
 
     def put_backoff(self, key: Key) -> None:
         """Have the key looked at again after a failure, each time twice as late as the time before."""

@@ -7,6 +7,7 @@ import selectors
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from graphschedule_operator.workqueue import ClosedError, Routine, WorkQueue
 
 if TYPE_CHECKING:
@@ -151,6 +152,16 @@ def test_of_two_delayed_puts_the_sooner_stands(simulate: Simulate, delays: tuple
         assert await nothing_is_given_out(work, 1000)
 
     simulate(scenario())
+
+
+def test_a_key_that_is_due_at_once_may_be_put_again_on_the_operators_own_loop() -> None:
+    async def scenario() -> None:
+        work = queue()
+        for delay in (0.0, 0.0, 5.0):
+            work.put_after("a", delay)
+        assert await work.get() == "a"
+
+    uvloop.run(scenario())
 
 
 def test_back_off_doubles_per_key_up_to_a_limit_until_forgotten(simulate: Simulate) -> None:
