@@ -116,12 +116,12 @@ slot_table = Table(
     Index("slot_revision_idx", "revision"),
     Index("slot_unfinished_idx", "updated_at", postgresql_where=_UNFINISHED),
     Index("slot_state_idx", "schedule_uid", "state"),
+    Index("slot_time_idx", "schedule_uid", text("coalesce(fire_time, created_at)")),
     schema=SCHEMA,
 )
 """One row per slot. `id` is the slot's execution id, whether or not there is an execution yet."""
 
 _c = slot_table.c
-Index("slot_time_idx", _c.schedule_uid, func.coalesce(_c.fire_time, _c.created_at))
 _STANDING = (_c.id, _c.state, _c.attempts, _c.claimed_at)
 
 _OUTCOMES = (SlotState.ENQUEUED, SlotState.SKIPPED, SlotState.FAILED, SlotState.MISSED)
