@@ -50,6 +50,7 @@ _CONTAINERD = Module("github.com/containerd/containerd/v2", "v2.4.2")
 _HELM = Module("helm.sh/helm/v4", "v4.3.1")
 _KIND = Module("sigs.k8s.io/kind", "v0.33.0")
 _VERSITYGW = Module("github.com/versity/versitygw", "v1.8.0")
+_FAKE_GCS = Module("github.com/fsouza/fake-gcs-server", "v1.52.3")
 
 COMMANDS = {
     "kubectl": Command(_KUBERNETES, "cmd/kubectl", "1 minute"),
@@ -65,6 +66,7 @@ COMMANDS = {
     "ctr": Command(_CONTAINERD, "cmd/ctr", "15 seconds"),
     "kind": Command(_KIND, "", "30 seconds"),
     "versitygw": Command(_VERSITYGW, "cmd/versitygw", "1 minute"),
+    "fake-gcs-server": Command(_FAKE_GCS, "", "1 minute"),
 }
 TOOLS = ("kubectl", "helm")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")

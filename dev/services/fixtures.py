@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.services import Service, postgres, rabbitmq, topology
+from dev.services.google_storage import GoogleStorage, google_storage
 from dev.services.object_store import ObjectStores, object_stores
 from dev.services.postgres import postgres_with_vectors
 
@@ -42,6 +43,13 @@ def vectors_server() -> Iterator[Postgres]:
 def s3_server() -> Iterator[ObjectStores]:
     """Give a real S3 server."""
     with object_stores() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[GoogleStorage]:
+    """Give an emulator of Google Cloud Storage."""
+    with google_storage() as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""The task that deletes expired uploads: on a real S3 server with several pages, and in a folder."""
+"""The task that deletes expired uploads: on a real S3 server with several pages, an emulator of GCS, a folder."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from graphschedule_runner.tasks.task import TaskResult
 
+    from dev.services.google_storage import GoogleStorage
     from dev.services.object_store import ObjectStores
 
 YESTERDAY = (NOW - timedelta(days=1)).isoformat()
@@ -43,11 +44,15 @@ def bucket(s3_server: ObjectStores, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{s3_server.bucket()}"
 
 
+def notes(expires_at: str) -> dict[str, str]:
+    return {"expires_at": expires_at, "expiration_hours": "48"}
+
+
 def upload(url: str, paths: Iterable[str], expires_at: str | None = YESTERDAY) -> None:
     store = from_url(url)
-    notes = {} if expires_at is None else {"expires_at": expires_at, "expiration_hours": "48"}
+    attributes = {} if expires_at is None else notes(expires_at)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda path: obstore.put(store, path, b"content", attributes=notes), paths))
+        list(pool.map(lambda path: obstore.put(store, path, b"content", attributes=attributes), paths))
 
 
 def left(url: str) -> set[str]:
@@ -63,6 +68,18 @@ def test_every_page_of_the_listing_is_cleaned(bucket: str) -> None:
     assert result.text == f"1200 of 1224 files deleted from {bucket}"
     assert left(bucket) == set(kept)
     assert clean(bucket).counts == {"looked_at": 24, "deleted": 0, "failed": 0}
+
+
+def test_the_platforms_own_store_is_cleaned(gcs_server: GoogleStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in gcs_server.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = gcs_server.bucket()
+    gcs_server.upload(bucket, [f"uploads/executions/e/{number}/gone" for number in range(1100)], notes(YESTERDAY))
+    gcs_server.upload(bucket, ["uploads/system/1/kept"], notes(TOMORROW))
+    gcs_server.upload(bucket, ["uploads/system/2/unnoted"], {})
+    url = f"gs://{bucket}"
+    assert clean(url).counts == {"looked_at": 1102, "deleted": 1100, "failed": 0}
+    assert left(url) == {"uploads/system/1/kept", "uploads/system/2/unnoted"}
 
 
 def test_files_without_a_time_in_their_notes_and_files_elsewhere_are_kept(bucket: str) -> None:
