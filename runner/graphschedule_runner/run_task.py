@@ -143,5 +143,5 @@ def _skipped(task: str, started_at: datetime, why: str) -> Report:
 
 def _tell(report: Report, options: argparse.Namespace, settings: TaskSettings) -> None:
     task_report.tell(report, options)
-    if settings.pushgateway_url:
-        task_report.push(report, settings.pushgateway_url, settings.pushgateway_instance)
+    if settings.pushgateway_url and report.state != SKIPPED:
+        task_report.push(report, options.every, settings.pushgateway_url, settings.pushgateway_instance)

@@ -72,16 +72,17 @@ def tell(report: Report, options: argparse.Namespace) -> None:
     leave(options.termination_log, report.members | {"text": cut})
 
 
-def push(report: Report, gateway: str, instance: str) -> None:
-    """Push the report to a Pushgateway; if this fails it is logged, and changes nothing.
+def push(report: Report, every: int | None, gateway: str, instance: str) -> None:
+    """Push the report, and the task's interval in seconds, to a Pushgateway.
 
-    What a report does not say, such as the last success if it is of a failure, stays there as it was.
+    If this fails it is logged, and changes nothing. What a report does not say, such as the last success if it is of a
+    failure, stays there as it was.
     """
     try:
         pushadd_to_gateway(
             gateway,
             job="graphschedule-task",
-            registry=_metrics(report),
+            registry=metrics(report, every),
             grouping_key={"instance": instance, "task": report.task},
             timeout=PUSH_TIMEOUT,
         )
@@ -93,7 +94,8 @@ def _facts(report: Report) -> dict[str, Any]:
     return {name: value for name, value in report.members.items() if name != "text"}
 
 
-def _metrics(report: Report) -> CollectorRegistry:
+def metrics(report: Report, every: int | None) -> CollectorRegistry:
+    """Return what a report is in Prometheus' terms; the task and the installation are labels of the push."""
     registry = CollectorRegistry()
 
     def gauge(name: str, meaning: str, value: float) -> None:
@@ -102,6 +104,8 @@ def _metrics(report: Report) -> CollectorRegistry:
     gauge("last_run_timestamp_seconds", "When the newest run ended", report.finished_at.timestamp())
     gauge("last_run_duration_seconds", "How long the newest run took", report.seconds)
     gauge("last_run_failed", "1 if the newest run failed, else 0", report.state == FAILED)
+    if every:
+        gauge("interval_seconds", "How often the task is to run", every)
     if report.state == SUCCEEDED:
         gauge(
             "last_success_timestamp_seconds", "When the newest run that succeeded ended", report.finished_at.timestamp()

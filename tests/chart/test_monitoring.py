@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import prometheus_client
@@ -11,6 +12,7 @@ import pytest
 from graphschedule.outcomes import SlotState
 from graphschedule_operator import metrics
 from graphschedule_operator.status import State
+from graphschedule_runner import task_report
 
 from tests.chart.rendering import EVERYTHING, NAMESPACE, Helm
 
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 """What the names of a family's samples end in (Prometheus' text format)."""
-RELEASE = f'namespace="{NAMESPACE}", service="graphschedule-operator"'
+RELEASES = (f'namespace="{NAMESPACE}", service="graphschedule-operator"', f'instance="{NAMESPACE}/graphschedule"')
+"""The labels of this release's scrapes, and of what its tasks push."""
 
 
 def rules(helm: Helm) -> list[Manifest]:
     """Return the alert rules."""
-    (group,) = helm.render(EVERYTHING).one("PrometheusRule")["spec"]["groups"]
-    found: list[Manifest] = group["rules"]
-    return found
+    groups = helm.render(EVERYTHING).one("PrometheusRule")["spec"]["groups"]
+    assert [group["name"] for group in groups] == ["graphschedule", "graphschedule-tasks"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 def panels(helm: Helm) -> list[Manifest]:
@@ -47,8 +50,10 @@ def expressions(helm: Helm) -> list[str]:
 
 
 def known_samples() -> Iterator[str]:
-    """Yield the names of all samples that the operator's metrics can have."""
-    for family in (*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect()):
+    """Yield the names of all samples that the metrics of the operator and of tasks can have."""
+    now = datetime.now(UTC)
+    pushed = task_report.metrics(task_report.Report("t", task_report.SUCCEEDED, now, now), every=300)
+    for family in (*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect(), *pushed.collect()):
         yield from (family.name + suffix for suffix in SUFFIXES.get(family.type, ()))
 
 
@@ -74,7 +79,7 @@ def test_alerts_concern_their_own_release_and_tell_people_what_to_do(helm: Helm)
     for rule in rules(helm):
         selectors = re.findall(r"\{([^}]*)\}", rule["expr"])
         assert selectors
-        assert all(selector.startswith(RELEASE) for selector in selectors)
+        assert all(selector.startswith(RELEASES) for selector in selectors)
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert {"summary", "description"} == rule["annotations"].keys()
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import prometheus_client
 from graphschedule.outcomes import Outcome
 from graphschedule.status import ConditionType, Reason
 from graphschedule_operator import metrics
 from graphschedule_operator.status import State
+from graphschedule_runner import task_report
+from graphschedule_runner.tasks import TASKS
+from graphschedule_runner.tasks.settings import TaskSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -61,3 +66,15 @@ def test_metrics_document_lists_every_state_of_a_schedule() -> None:
         row[3] for row in table_rows("metrics.md", "# Metrics of the operator") if row[0] == "graphschedule_schedules"
     ]
     assert sorted(re.findall("`(\\w+)`", states)) == sorted(map(str, State))
+
+
+def test_tasks_document_lists_every_task_setting_and_metric_and_no_other() -> None:
+    asked = mock.MagicMock(wraps={})
+    asked.get.side_effect = {}.get
+    TaskSettings.from_environment(asked)
+    settings = {call.args[0] for call in asked.get.call_args_list if not call.args[0].startswith("RABBITMQ_")}
+    assert [row[0] for row in table_rows("tasks.md", "# System tasks")] == [*TASKS]
+    assert {row[0] for row in table_rows("tasks.md", "## Settings")} == settings - {"PUSHGATEWAY_INSTANCE"}
+    now = datetime.now(UTC)
+    pushed = task_report.metrics(task_report.Report("t", task_report.SUCCEEDED, now, now), every=300).collect()
+    assert {row[0] for row in table_rows("tasks.md", "## What a run says")} == {family.name for family in pushed}
