@@ -14,6 +14,8 @@ from graphschedule_platform.errors import DependencyError
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from graphschedule_runner.rpc import cause
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -115,7 +117,7 @@ class Embedder:
                     timeout=TIMEOUT,
                 )
             except requests.RequestException as error:
-                raise DependencyError(f"{self} cannot be reached: {type(error).__name__}") from error
+                raise DependencyError(f"{self} cannot be asked: {cause(error)}") from error
 
     def __str__(self) -> str:
         parts = urlsplit(self.url)

@@ -66,7 +66,7 @@ def call(service: Service, patience: Patience, method: str, **arguments: object)
     except requests.JSONDecodeError as error:
         raise DependencyError(f"{what} was answered with {response.status_code} and no JSON") from error
     except requests.RequestException as error:
-        raise DependencyError(f"{what} cannot be called: {_cause(error)}") from error
+        raise DependencyError(f"{what} cannot be called: {cause(error)}") from error
     if not response.ok:
         raise _failure(what, response.status_code, body)
     return body
@@ -93,7 +93,7 @@ def _post(service: Service, patience: Patience, method: str, arguments: dict[str
         )
 
 
-def _cause(error: BaseException) -> str:
+def cause(error: BaseException) -> str:
     """Return the innermost reason, on one line: the libraries wrap it in texts that repeat each other."""
     while (inner := getattr(error, "reason", None) or next(iter(error.args), None)) and isinstance(
         inner, BaseException

@@ -91,8 +91,9 @@ def test_an_endpoint_that_gives_no_vectors_is_named_without_its_key(
 
 
 def test_an_endpoint_that_is_down_is_named() -> None:
-    with pytest.raises(DependencyError, match=r"endpoint http://127\.0\.0\.1:1 cannot be reached"):
+    with pytest.raises(DependencyError, match=r"http://127\.0\.0\.1:1 cannot be asked: .*refused") as caught:
         Embedder("http://user:s3cret@127.0.0.1:1/v1", "small", None).embed(["a"])
+    assert "s3cret" not in str(caught.value)
 
 
 def test_without_a_key_openai_is_not_asked() -> None:
