@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
 from graphschedule_platform.tables import (
     agent_block,
@@ -67,14 +67,25 @@ def error_samples(
     Looks at up to `limit` executions of each block, newest first, and takes the first value that each wrote; those
     that wrote none give no sample.
     """
+    failures = _newest_failures(connection, block_ids, since, until, limit)
+    texts = _first_errors(connection, [execution_id for _, execution_id in failures])
+    samples: dict[str, list[str]] = {}
+    for block_id, execution_id in failures:
+        if execution_id in texts:
+            samples.setdefault(block_id, []).append(texts[execution_id])
+    return samples
+
+
+def _newest_failures(
+    connection: Connection, block_ids: Collection[str], since: datetime, until: datetime, limit: int
+) -> list[tuple[str, str]]:
+    """Return block and execution of up to `limit` failures of each block, newest first."""
     execution, node = agent_node_execution.c, agent_node.c
-    newest = (
-        func.row_number()
-        .over(partition_by=node.agent_block_id, order_by=(execution.added_time.desc(), execution.id))
-        .label("newest")
+    newest = func.row_number().over(
+        partition_by=node.agent_block_id, order_by=(execution.added_time.desc(), execution.id)
     )
     failed = (
-        select(node.agent_block_id.label("block_id"), execution.id.label("execution_id"), newest)
+        select(node.agent_block_id.label("block_id"), execution.id.label("execution_id"), newest.label("newest"))
         .join_from(agent_node_execution, agent_node, node.id == execution.agent_node_id)
         .where(
             node.agent_block_id.in_(sorted(block_ids)),
@@ -82,22 +93,25 @@ def error_samples(
             execution.added_time.between(since, until),
         )
         .subquery()
+        .c
     )
+    query = select(failed.block_id, failed.execution_id).where(failed.newest <= limit).order_by(failed.newest)
+    return [(row.block_id, row.execution_id) for row in connection.execute(query)]
+
+
+def _first_errors(connection: Connection, execution_ids: Collection[str]) -> dict[str, str]:
+    """Return by execution what it wrote to its output `error` first.
+
+    A query of its own, by the index of executions: joined to the failures, the planner may read every error ever made.
+    """
     output = agent_node_execution_input_output.c
-    wrote_error = and_(output.referenced_by_output_exec_id == failed.c.execution_id, output.name == "error")
+    execution_id = output.referenced_by_output_exec_id
     query = (
-        select(failed.c.block_id, failed.c.execution_id, output.data)
-        .join_from(failed, agent_node_execution_input_output, wrote_error)
-        .where(failed.c.newest <= limit)
-        .order_by(failed.c.block_id, failed.c.newest, output.time, output.id)
+        select(execution_id.label("execution_id"), output.data)
+        .where(execution_id.in_(execution_ids), output.name == "error")
+        .order_by(output.time.desc(), output.id.desc())
     )
-    first: dict[tuple[str, str], str] = {}
-    for row in connection.execute(query):
-        first.setdefault((row.block_id, row.execution_id), _text(row.data))
-    samples: dict[str, list[str]] = {}
-    for (block_id, _), text in first.items():
-        samples.setdefault(block_id, []).append(text)
-    return samples
+    return {row.execution_id: _text(row.data) for row in connection.execute(query)}
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
