@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.operator.sets import GROUPED, the_shard, until_members
 from tests.operator.world import World, condition, new_world, operator, schedule
 from tests.support.api_proxy import ApiProxy, Request, proxied
 
@@ -176,6 +177,58 @@ def test_a_server_that_breaks_now_and_then_is_worn_down(world: World, proxy: Api
         for fault in faults[:1]:
             proxy.until_spent(fault)
     assert_true(world, names)
+
+
+# --- schedules that fire together -----------------------------------------------------------------------------------
+
+
+def until_together(world: World, names: Sequence[str]) -> None:
+    """Wait until schedules are ready, and assert that one shard fires them and nobody else."""
+    until_ready(world, names)
+    shard = str(the_shard(world)["metadata"]["name"])
+    until_members(world, shard, *names)
+    assert {item["status"]["cronJobName"] for item in world.all("graphschedule")} == {shard}
+
+
+def test_answers_about_a_shard_that_are_lost_make_nothing_twice(world: World, proxy: ApiProxy) -> None:
+    names = [f"many-{number}" for number in range(6)]
+    with operator(world, proxy.kubeconfig):
+        proxy.until(watching(2))
+        parts = [("PATCH", "/cronjobs/"), ("POST", "/secrets"), ("PATCH", "/status")]
+        faults = [proxy.lose(method, part, times=2) for method, part in parts]
+        create(world, names, **GROUPED)
+        for fault in faults:
+            proxy.until_spent(fault)
+        until_together(world, names)
+    assert len(world.all("secret")) <= 2
+
+
+@pytest.mark.parametrize("status", [409, 429, 503])
+def test_a_shard_that_cannot_be_written_is_tried_again(world: World, proxy: ApiProxy, status: int) -> None:
+    with operator(world, proxy.kubeconfig):
+        fault = proxy.fail("PATCH", "/cronjobs/", times=3, status=status)
+        create(world, ["a", "b"], **GROUPED)
+        proxy.until_spent(fault)
+        until_together(world, ["a", "b"])
+
+
+def test_what_happened_to_a_shard_while_watches_were_down_is_found(world: World, proxy: ApiProxy) -> None:
+    with operator(world, proxy.kubeconfig):
+        proxy.until(watching(2))
+        create(world, ["deleted", "edited", "untouched"], **GROUPED)
+        until_together(world, ["deleted", "edited", "untouched"])
+        shard = the_shard(world)
+        with proxy.gap():
+            world.kubectl("delete", "graphschedule", "deleted")
+            world.kubectl("delete", "cronjob", shard["metadata"]["name"])
+            world.apply("edited", **GROUPED, inputs={"topic": "weather"})
+        made = world.until(
+            "cronjob", shard["metadata"]["name"], lambda it: it["metadata"]["uid"] != shard["metadata"]["uid"]
+        )
+        until_together(world, ["edited", "untouched"])
+        assert until_members(world, made["metadata"]["name"], "edited", "untouched")["edited"].inputs == {
+            "topic": "weather"
+        }
 
 
 # --- ends -----------------------------------------------------------------------------------------------------------
