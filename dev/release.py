@@ -32,24 +32,34 @@ def set_secret(cluster: Cluster, namespace: str, name: str, url: str) -> None:
     cluster.kubectl("--namespace", namespace, "apply", "--filename=-", input=json.dumps(secret))
 
 
-def install_beside(cluster: Cluster, namespace: str, built: Mapping[str, Image], database: str, broker: str) -> None:
+def install_beside(
+    cluster: Cluster,
+    namespace: str,
+    built: Mapping[str, Image],
+    database: str,
+    broker: str,
+    values: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Install the chart beside a platform whose services pods reach by these URLs."""
     make_namespace(cluster, namespace)
     set_secret(cluster, namespace, "database", database)
     set_secret(cluster, namespace, "rabbitmq", broker)
-    values = {
+    beside = {
         "database.embedded.enabled": "false",
         "database.existingSecret": "database",
         "rabbitmq.existingSecret": "rabbitmq",
     }
-    install(cluster, namespace, built, values)
+    install(cluster, namespace, built, beside | dict(values))
 
 
 def install(
     cluster: Cluster, namespace: str, built: Mapping[str, Image], values: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Install the chart with these images, or upgrade it to them; return when its operator is ready."""
-    settings = dict(values)
+    """Install the chart with these images, or upgrade it to them; return when its operator is ready.
+
+    The API is left out where there is no image of it.
+    """
+    settings = {"api.enabled": str("api" in built).lower()} | dict(values)
     for name, image in built.items():
         cluster.load_image(image.archive)
         settings[f"{name}.image.repository"], settings[f"{name}.image.tag"] = image.ref.rsplit(":", 1)

@@ -15,7 +15,7 @@ from dev.progress import step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAMES = ("operator", "runner")
+NAMES = ("operator", "runner", "api")
 
 _ROOT = Path(__file__).resolve().parents[2]
 _KEPT = 5

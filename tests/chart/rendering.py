@@ -19,6 +19,7 @@ from graphschedule_runner.tasks import TASKS
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "graphschedule"
 NAMESPACE = "agents"
+OPERATOR, API = "graphschedule-operator", "graphschedule-api"
 TEMPLATE = ("template", "graphschedule", str(CHART))
 
 TASK_KEYS = {re.sub("-(.)", lambda found: found[1].upper(), name): name for name in TASKS}
@@ -37,6 +38,13 @@ EVERYTHING: Values = TWO_NAMESPACES | {
     "tenancy": {"enabled": True, "source": "ConfigMap", "userIds": {"red": ["user-1", "user-2"], "blue": ["*"]}},
     "webhook": {"enabled": True, "certificate": "CertManager"},
     "networkPolicy": {"enabled": True},
+    "api": {
+        "replicas": 2,
+        "autoscaling": {"enabled": True},
+        "namespace": "blue",
+        "rpc": {"token": {"existingSecret": "api-token"}},
+        "networkPolicy": {"namespaces": ["platform"]},
+    },
     "tasks": {
         "settings": {"APP_ENV": "dev", "EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS": 600, "DOCS_FOLDER": "/docs"},
         "existingSecret": "platform-tasks",
@@ -74,6 +82,10 @@ class Rendered:
         [found] = [o for o in self.all(kind) if name in (None, o["metadata"]["name"])]
         return found
 
+    def named(self, kind: str, name: str) -> list[Manifest]:
+        """Return the objects of a kind and a name, of which each namespace may have one."""
+        return [o for o in self.all(kind) if o["metadata"]["name"] == name]
+
     def pod_templates(self) -> list[Manifest]:
         """Return the pod templates of Deployments, Jobs and CronJobs."""
         direct = [o["spec"]["template"] for o in self.objects if o["kind"] in ("Deployment", "Job")]
@@ -87,7 +99,7 @@ class Rendered:
 
     def operator_environment(self) -> dict[str, Any]:
         """Return the variables of the operator's container."""
-        [container] = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
+        [container] = self.one("Deployment", OPERATOR)["spec"]["template"]["spec"]["containers"]
         return environment(container)
 
 

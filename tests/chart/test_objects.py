@@ -12,9 +12,11 @@ from graphschedule_operator.webhook import PATH
 
 from tests.chart.rendering import (
     ALL_NAMESPACES,
+    API,
     CHART,
     EVERYTHING,
     NAMESPACE,
+    OPERATOR,
     PLATFORM,
     ROOT,
     SELF_SIGNED,
@@ -65,17 +67,13 @@ def test_every_pod_is_restricted_and_has_a_read_only_root(helm: Helm, values: Va
 
 
 @each_value_set
-def test_only_the_operator_gets_a_token(helm: Helm, values: Values) -> None:
+def test_only_operator_and_api_get_a_token(helm: Helm, values: Values) -> None:
     rendered = helm.render(values)
     assert all(account["automountServiceAccountToken"] is False for account in rendered.all("ServiceAccount"))
-    operator, *others = sorted(
-        (template["spec"] for template in rendered.pod_templates()),
-        key=lambda pod: pod["automountServiceAccountToken"],
-        reverse=True,
-    )
-    assert operator["automountServiceAccountToken"] is True
-    assert [pod["automountServiceAccountToken"] for pod in others] == [False] * len(others)
-    assert operator["serviceAccountName"] == "graphschedule-operator"
+    pods = [template["spec"] for template in rendered.pod_templates()]
+    assert {pod["automountServiceAccountToken"] for pod in pods} == {True, False}
+    trusted = sorted(pod["serviceAccountName"] for pod in pods if pod["automountServiceAccountToken"])
+    assert trusted == [API, OPERATOR]
 
 
 @each_value_set
@@ -89,7 +87,7 @@ def test_objects_carry_the_recommended_labels(helm: Helm, values: Values) -> Non
 
 
 def test_operator_is_one_replica_that_never_overlaps_with_its_successor(helm: Helm) -> None:
-    spec = helm.render().one("Deployment")["spec"]
+    spec = helm.render().one("Deployment", OPERATOR)["spec"]
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}
     assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
@@ -97,22 +95,23 @@ def test_operator_is_one_replica_that_never_overlaps_with_its_successor(helm: He
 
 def test_probes_and_the_service_reach_the_port_that_the_operator_listens_on(helm: Helm) -> None:
     rendered = helm.render()
-    [container] = rendered.one("Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = rendered.one("Deployment", OPERATOR)["spec"]["template"]["spec"]["containers"]
     [port] = container["ports"]
     assert port == {"name": "http", "containerPort": helm.render().operator_settings().port}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
-    service = rendered.one("Service")["spec"]
+    service = rendered.one("Service", OPERATOR)["spec"]
     assert [served["targetPort"] for served in service["ports"]] == ["http"]
-    assert service["selector"] == rendered.one("Deployment")["spec"]["selector"]["matchLabels"]
+    assert service["selector"] == rendered.one("Deployment", OPERATOR)["spec"]["selector"]["matchLabels"]
 
 
 def test_operator_may_do_no_more_than_it_does_and_only_where_it_watches(helm: Helm) -> None:
     rendered = helm.render(TWO_NAMESPACES)
     assert not rendered.all("ClusterRoleBinding")
-    assert {role["metadata"]["namespace"] for role in rendered.all("Role")} == {"red", "blue"}
-    assert all(role["rules"] == OPERATOR_RULES for role in rendered.all("Role"))
-    for binding in rendered.all("RoleBinding"):
+    roles = rendered.named("Role", OPERATOR)
+    assert {role["metadata"]["namespace"] for role in roles} == {"red", "blue"}
+    assert all(role["rules"] == OPERATOR_RULES for role in roles)
+    for binding in rendered.named("RoleBinding", OPERATOR):
         assert binding["roleRef"]["name"] == "graphschedule-operator"
         assert binding["subjects"] == [
             {"kind": "ServiceAccount", "name": "graphschedule-operator", "namespace": NAMESPACE}
@@ -121,9 +120,9 @@ def test_operator_may_do_no_more_than_it_does_and_only_where_it_watches(helm: He
 
 def test_watching_every_namespace_takes_a_cluster_role_of_the_same_rules(helm: Helm) -> None:
     rendered = helm.render(ALL_NAMESPACES)
-    assert not rendered.all("Role")
+    assert not rendered.named("Role", OPERATOR)
     assert rendered.one("ClusterRole", "graphschedule-operator")["rules"] == OPERATOR_RULES
-    [subject] = rendered.one("ClusterRoleBinding")["subjects"]
+    [subject] = rendered.one("ClusterRoleBinding", OPERATOR)["subjects"]
     assert (subject["name"], subject["namespace"]) == ("graphschedule-operator", NAMESPACE)
 
 
@@ -168,8 +167,12 @@ def test_embedded_database_is_one_kept_volume_that_migration_operator_and_runs_s
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
     assert claim["spec"]["storageClassName"] == "fast"
-    for kind, variable in (("Job", "DATABASE_URL"), ("Deployment", "GRAPHSCHEDULE_DATABASE_URL")):
-        pod = rendered.one(kind)["spec"]["template"]["spec"]
+    for kind, name, variable in (
+        ("Job", "graphschedule-migrate", "DATABASE_URL"),
+        ("Deployment", OPERATOR, "GRAPHSCHEDULE_DATABASE_URL"),
+        ("Deployment", API, "GRAPHSCHEDULE_DATABASE_URL"),
+    ):
+        pod = rendered.one(kind, name)["spec"]["template"]["spec"]
         assert pod["volumes"] == [
             {"name": "data", "persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}},
         ]
@@ -257,7 +260,8 @@ def test_dispatch_reaches_the_operator(helm: Helm) -> None:
 def test_a_digest_wins_over_a_tag(helm: Helm) -> None:
     digest = f"sha256:{'0' * 64}"
     image = {"repository": "example.org/operator", "tag": "1", "digest": digest}
-    [container] = helm.render({"operator": {"image": image}}).pod_templates()[0]["spec"]["containers"]
+    deployment = helm.render({"operator": {"image": image}}).one("Deployment", OPERATOR)
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"example.org/operator@{digest}"
 
 
@@ -271,7 +275,7 @@ def test_operator_takes_further_environment_and_placement(helm: Helm) -> None:
             "priorityClassName": "high",
         },
     }
-    pod = helm.render(values).one("Deployment")["spec"]["template"]["spec"]
+    pod = helm.render(values).one("Deployment", OPERATOR)["spec"]["template"]["spec"]
     assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
     assert pod["tolerations"] == [{"operator": "Exists"}]
     settings = helm.render(values).operator_settings()
@@ -291,11 +295,15 @@ def test_crd_is_the_generated_one_and_survives_an_uninstall_unless_told_otherwis
 
 def test_monitoring_and_network_policies_are_off_until_asked_for(helm: Helm) -> None:
     rendered = helm.render()
-    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap", "NetworkPolicy"):
+    for kind in ("ServiceMonitor", "PrometheusRule", "ConfigMap"):
         assert not rendered.all(kind)
+    assert [policy["metadata"]["name"] for policy in rendered.all("NetworkPolicy")] == [API]
     rendered = helm.render(EVERYTHING)
-    [endpoint] = rendered.one("ServiceMonitor")["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    for name in (OPERATOR, API):
+        monitor = rendered.one("ServiceMonitor", name)["spec"]
+        [endpoint] = monitor["endpoints"]
+        assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+        assert monitor["selector"]["matchLabels"] == rendered.one("Service", name)["spec"]["selector"]
     operator = rendered.one("NetworkPolicy", "graphschedule-operator")
     tasks = rendered.one("NetworkPolicy", "graphschedule-tasks")
     [task, *_] = [o for o in rendered.all("CronJob") if o["metadata"]["name"] != "graphschedule-repair"]
@@ -329,7 +337,7 @@ def test_operator_answers_the_webhook_where_the_api_server_calls_it(helm: Helm) 
     service = rendered.one("Service", called["name"])
     assert (called["namespace"], called["path"]) == (NAMESPACE, PATH)
     [port] = [served["targetPort"] for served in service["spec"]["ports"] if served["port"] == 443]
-    pod = rendered.one("Deployment")["spec"]["template"]["spec"]
+    pod = rendered.one("Deployment", OPERATOR)["spec"]["template"]["spec"]
     [container] = pod["containers"]
     settings = rendered.operator_settings()
     assert {"name": port, "containerPort": settings.webhook_port} in container["ports"]
@@ -366,7 +374,7 @@ def test_cert_manager_makes_the_certificate_and_tells_the_api_server_of_its_auth
 
 def mounted_secret(rendered: Rendered) -> str:
     """Return the name of the Secret that the operator's pod mounts."""
-    volumes = rendered.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+    volumes = rendered.one("Deployment", OPERATOR)["spec"]["template"]["spec"]["volumes"]
     [name] = [volume["secret"]["secretName"] for volume in volumes if "secret" in volume]
     return str(name)
 

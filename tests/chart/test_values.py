@@ -35,6 +35,7 @@ WITHOUT_DATABASE: Values = {"database": {"embedded": {"enabled": False}}}
             PLATFORM | {"tasks": {"cleanupOauthTokens": {"intervalHours": None}}},
             ["tasks: cleanup-oauth-tokens has neither", "set schedule, intervalSeconds or intervalHours"],
         ),
+        (PLATFORM | {"api": {"namespace": "red"}}, ["api.namespace: schedules in namespace red", "watch.namespaces"]),
         ({"tenancy": {"enabled": True, "userIds": {"red": ["a"]}}}, ["tenancy.userIds", "tenancy.source=ConfigMap"]),
     ],
 )
@@ -59,6 +60,7 @@ def test_values_that_contradict_each_other_are_refused_with_a_remedy(
         ({"database": {"embedded": {"size": "big"}}}, ["at '/database/embedded/size'"]),
         ({"crds": {"keep": "yes"}}, ["at '/crds/keep'", "want boolean"]),
         ({"tenancy": {"userIds": {"red": ["not an id"]}}}, ["at '/tenancy/userIds/red/0'"]),
+        ({"api": {"replicas": 0}}, ["at '/api/replicas'"]),
         ({"webhook": {"certificate": "Mine"}}, ["at '/webhook/certificate'", "'SelfSigned', 'CertManager'"]),
         ({"webhook": {"timeoutSeconds": 60}}, ["at '/webhook/timeoutSeconds'"]),
         ({"tasks": {"settings": {"APP_ENVIRONMENT": "prod"}}}, ["'APP_ENVIRONMENT'", "'APP_ENV'"]),

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
+import graphschedule_api.metrics  # noqa: F401 - registers them
 import prometheus_client
+import pytest
 from graphschedule.outcomes import Outcome
 from graphschedule.status import ConditionType, Reason
 from graphschedule_operator import metrics
@@ -51,14 +53,22 @@ def test_exit_codes_document_gives_the_range_of_permanent_codes() -> None:
     assert f"Codes {min(permanent)} to {max(permanent)} are permanent" in (DOCS / "exit-codes.md").read_text()
 
 
-def test_metrics_document_lists_every_metric_and_no_other_with_its_type() -> None:
+def registered(of_the_api: bool) -> set[tuple[str, str]]:
+    """Return name and type of our metrics: those of the API, or the others."""
     families = [*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect()]
-    ours = {
+    return {
         (family.name + ("_total" if family.type == "counter" else ""), family.type)
         for family in families
         if family.name.startswith("graphschedule_")
+        and family.name.removeprefix("graphschedule_").startswith("api_") == of_the_api
     }
-    assert {(row[0], row[1]) for row in table_rows("metrics.md", "# Metrics of the operator")} == ours
+
+
+@pytest.mark.parametrize(
+    ("heading", "of_the_api"), [("# Metrics of the operator", False), ("## Of the API", True)], ids=["operator", "api"]
+)
+def test_metrics_document_lists_every_metric_and_no_other_with_its_type(heading: str, of_the_api: bool) -> None:
+    assert {(row[0], row[1]) for row in table_rows("metrics.md", heading)} == registered(of_the_api)
 
 
 def test_metrics_document_lists_every_state_of_a_schedule() -> None:

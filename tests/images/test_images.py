@@ -96,8 +96,16 @@ def test_there_are_no_tools_that_build(unpacked: Unpacked) -> None:
 
 
 def test_each_image_has_only_its_own_clients(unpacked: Unpacked) -> None:
-    others = {"operator": {"amqp", "pika", "alembic"}, "runner": {"kopf", "kubernetes", "aiohttp"}}
-    own = {"operator": {"kopf", "aiohttp"}, "runner": {"amqp", "alembic", "psycopg"}}
+    others = {
+        "operator": {"amqp", "pika", "alembic", "fastapi"},
+        "runner": {"kopf", "kubernetes", "aiohttp", "fastapi"},
+        "api": {"amqp", "pika", "alembic", "kopf"},
+    }
+    own = {
+        "operator": {"kopf", "aiohttp"},
+        "runner": {"amqp", "alembic", "psycopg"},
+        "api": {"fastapi", "uvicorn", "kubernetes", "psycopg"},
+    }
     assert not unpacked.packages & others[unpacked.name]
     assert own[unpacked.name] <= unpacked.packages
 

@@ -9,6 +9,10 @@
 {{ include "graphschedule.fullname" . }}-operator
 {{- end -}}
 
+{{- define "graphschedule.apiName" -}}
+{{ include "graphschedule.fullname" . }}-api
+{{- end -}}
+
 {{- define "graphschedule.selectorLabels" -}}
 app.kubernetes.io/name: {{ .context.Chart.Name }}
 app.kubernetes.io/instance: {{ .context.Release.Name }}
@@ -111,6 +115,29 @@ valueFrom:
 {{- end -}}
 {{- end -}}
 
+{{- /* The settings of whoever judges graphs. What the platform offers to all users is the same for all who do. */ -}}
+{{- define "graphschedule.judgeEnv" -}}
+- name: GRAPHSCHEDULE_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+- name: GRAPHSCHEDULE_DATABASE_URL
+  {{- include "graphschedule.databaseUrl" . | nindent 2 }}
+{{- with .Values.encryptionKey }}
+{{- if .existingSecret }}
+- name: GRAPHSCHEDULE_ENCRYPTION_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret | quote }}
+      key: {{ .key | quote }}
+{{- end }}
+{{- end }}
+{{- range .Values.runner.extraEnv }}
+{{- if eq .name "SYSTEM_CREDENTIALS" }}
+- name: GRAPHSCHEDULE_SYSTEM_CREDENTIALS
+  {{- omit . "name" | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- /* The operator's settings: what it watches, what it reads, and how the pods of a fire look. */ -}}
 {{- define "graphschedule.operatorEnv" -}}
 - name: GRAPHSCHEDULE_NAMESPACES
@@ -125,26 +152,7 @@ valueFrom:
 - name: GRAPHSCHEDULE_WEBHOOK_SECONDS
   value: {{ sub .Values.webhook.timeoutSeconds 1 | quote }}
 {{- end }}
-- name: GRAPHSCHEDULE_LOG_LEVEL
-  value: {{ .Values.logLevel }}
-- name: GRAPHSCHEDULE_DATABASE_URL
-  {{- include "graphschedule.databaseUrl" . | nindent 2 }}
-{{- with .Values.encryptionKey }}
-{{- if .existingSecret }}
-- name: GRAPHSCHEDULE_ENCRYPTION_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ .existingSecret | quote }}
-      key: {{ .key | quote }}
-{{- end }}
-{{- end }}
-{{- /* What the platform offers to all users is the same for whoever judges a graph. */ -}}
-{{- range .Values.runner.extraEnv }}
-{{- if eq .name "SYSTEM_CREDENTIALS" }}
-- name: GRAPHSCHEDULE_SYSTEM_CREDENTIALS
-  {{- omit . "name" | toYaml | nindent 2 }}
-{{- end }}
-{{- end }}
+{{ include "graphschedule.judgeEnv" . }}
 - name: GRAPHSCHEDULE_DISPATCH
   value: {{ .Values.dispatch.default }}
 - name: GRAPHSCHEDULE_SHARD_MEMBERS

@@ -1,0 +1,33 @@
+{{- /* Of the API. */ -}}
+
+{{- /* Where schedules are made that come by the API: the first namespace that is served, unless another is named. */ -}}
+{{- define "graphschedule.apiNamespace" -}}
+{{ .Values.api.namespace | default (include "graphschedule.namespaces" . | fromJsonArray | first) }}
+{{- end -}}
+
+{{- define "graphschedule.apiEnv" -}}
+- name: GRAPHSCHEDULE_NAMESPACES
+  value: {{ ternary "[]" (include "graphschedule.namespaces" .) .Values.watch.allNamespaces | quote }}
+- name: GRAPHSCHEDULE_NAMESPACE
+  value: {{ include "graphschedule.apiNamespace" . }}
+- name: GRAPHSCHEDULE_TASK_NAMESPACE
+  value: {{ .Release.Namespace }}
+- name: GRAPHSCHEDULE_TASK_SELECTOR
+  value: app.kubernetes.io/instance={{ .Release.Name }}
+- name: GRAPHSCHEDULE_PORT
+  value: "8003"
+{{ include "graphschedule.judgeEnv" . }}
+{{- with .Values.api.rpc }}
+- name: GRAPHSCHEDULE_RPC_ENABLED
+  value: {{ .enabled | quote }}
+{{- with .token }}
+{{- if .existingSecret }}
+- name: GRAPHSCHEDULE_RPC_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret | quote }}
+      key: {{ .key | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
