@@ -64,6 +64,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--churn", type=int, default=0, help="add, edit and delete so many grouped ones in the minute before the tick"
     )
+    parser.add_argument(
+        "--pace", type=float, default=60, help="schedules that are surely ready a second: how early they are created"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the plot")
     options = parser.parse_args()
     if 2 * options.churn > options.members:
@@ -75,9 +78,10 @@ def _measure(made: Stage, way: str, asks: Sequence[Ask], count: int, options: ar
     if way == APSCHEDULER:
         return old_design(made, asks[:count])
     if way == PER_SCHEDULE:
-        return fire(made, "PerSchedule", asks[:count])
+        return fire(made, "PerSchedule", asks[:count], pace=options.pace)
     meanwhile = partial(kill_halfway, made.cluster, count) if options.kill else None
-    return fire(made, "Grouped", asks[:count], fresh=asks[count : count + options.churn], meanwhile=meanwhile)
+    fresh = asks[count : count + options.churn]
+    return fire(made, "Grouped", asks[:count], pace=options.pace, fresh=fresh, meanwhile=meanwhile)
 
 
 def _wrong(parts: Iterable[Part]) -> bool:

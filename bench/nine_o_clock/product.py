@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 Dispatch = Literal["PerSchedule", "Grouped"]
 
-SEEN_THROUGH_PER_SECOND = 60
-"""Schedules that are surely created, and seen through by the operator, in a second."""
-
 
 def fire(
     stage: Stage,
     dispatch: Dispatch,
     asks: Sequence[Ask],
     *,
+    pace: float,
     fresh: Sequence[Ask] = (),
     meanwhile: Callable[[Curve], None] | None = None,
 ) -> Part:
     """Let the cluster fire the asks at one tick, and delete their schedules afterwards.
+
+    `pace` is how many schedules a second are surely created and seen through by the operator on this machine.
 
     Where there are fresh asks, they are added in the minute before, and as many are edited and deleted.
 
@@ -45,7 +45,7 @@ def fire(
         RuntimeError: the preparations took too long.
 
     """
-    tick = tick_after(10 + len(asks) / SEEN_THROUGH_PER_SECOND + (churn.BEGINS.total_seconds() if fresh else 0))
+    tick = tick_after(10 + len(asks) / pace + (churn.BEGINS.total_seconds() if fresh else 0))
     true = asyncio.run(_prepare(stage.cluster, dispatch, asks, fresh, tick))
     due = {execution_id(uid, tick): ask.inputs for uid, ask in true.items()}
     part = watch(stage, dispatch, tick, due, meanwhile)
@@ -63,7 +63,7 @@ async def _prepare(
         standing = await schedules.create(session, asks, cron_of(tick), dispatch)
         await schedules.until_all(session, len(asks), schedules.scheduled)
         if datetime.now(UTC) > tick - (churn.BEGINS if fresh else timedelta()):
-            raise RuntimeError(f"{len(asks)} schedules were not ready in time: measure fewer, or on a faster machine")
+            raise RuntimeError(f"{len(asks)} schedules were not ready in time: say a lower --pace")
         return await churn.change(session, standing, fresh, cron_of(tick), tick) if fresh else standing
 
 

@@ -35,6 +35,6 @@ def stage() -> Iterator[Stage]:
     """Give a stage for as long as the block lasts."""
     built = images.build("operator", "runner")
     with platform("nine") as made, cluster.up(name="nine") as running:
-        urls = (Service(url).url_for(running.node_address) for url in (made.database_url, made.broker_url))
-        release.install_beside(running, NAMESPACE, built, *urls)
+        database, broker = (Service(url).url_for(running.node_address) for url in (made.database_url, made.broker_url))
+        release.install_beside(running, NAMESPACE, built, database, broker)
         yield Stage(made, running)

@@ -86,8 +86,8 @@ def platform(postgres_server: Postgres, postgres_template: str, rabbitmq_server:
 @pytest.fixture(scope="module")
 def world(cluster: Cluster, platform: Platform) -> World:
     """Install the chart as a person would, beside the platform, where only restricted pods are admitted."""
-    urls = (platform.url_for(cluster, service) for service in ("database", "rabbitmq"))
-    release.install_beside(cluster, NAMESPACE, images.build("operator", "runner"), *urls)
+    database_url, broker_url = (platform.url_for(cluster, service) for service in ("database", "rabbitmq"))
+    release.install_beside(cluster, NAMESPACE, images.build("operator", "runner"), database_url, broker_url)
     return World(cluster, NAMESPACE)
 
 
