@@ -170,9 +170,15 @@ def test_operator_does_its_work_with_the_rights_of_its_account(release: Release,
     with log.open("w") as output, operator_process(release.cluster.environment() | settings, output):
         release.cluster.kubectl("apply", *EXAMPLE)
         for change, state in (("true", "Suspended"), ("false", "Ready")):
-            release.cluster.kubectl("patch", *SCHEDULE, "--type=merge", f'--patch={{"spec":{{"suspend":{change}}}}}')
+            patch = f'--patch={{"spec":{{"suspend":{change},"cron":"0 0 1 1 *"}}}}'
+            release.cluster.kubectl("patch", *SCHEDULE, "--type=merge", patch)
             reason = '{.status.conditions[?(@.type=="Ready")].reason}'
             release.cluster.kubectl("wait", *SCHEDULE, f"--for=jsonpath={reason}={state}", "--timeout=60s")
+        own = ("cronjob/every-minute", "--namespace", NAMESPACE)
+        for dispatch, change in (("Grouped", "delete"), ("PerSchedule", "create")):
+            patch = f'--patch={{"spec":{{"dispatch":"{dispatch}"}}}}'
+            release.cluster.kubectl("patch", *SCHEDULE, "--type=merge", patch)
+            release.cluster.kubectl("wait", *own, f"--for={change}", "--timeout=60s")
         release.cluster.kubectl("delete", *EXAMPLE)
     assert "orbidden" not in log.read_text()
 
