@@ -10,6 +10,7 @@ again, and passes over the settled ones with one look at the ledger.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -47,7 +48,7 @@ LANES = 2
 BATCH = 1000
 """Members of a batch, at most; it is one transaction of the enqueuer's too."""
 
-BATCH_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 2 * 1024 * 1024
 """Bytes of a batch's members, at most, with what is laid over their inputs."""
 
 TOLD_AT_ONCE = 100
@@ -119,6 +120,8 @@ class Tally:
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Enqueue the slot of every member, report what became of them, and return the exit code of them all."""
     began = time.monotonic()
+    gc.freeze()
+    gc.enable()  # unlike a single fire, a shard lasts long enough for its garbage to fill the memory
     stopping, tally = threading.Event(), Tally()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     deliveries = [assembly.delivery(settings, assembly.publisher(settings)) for _ in range(_width(settings))]

@@ -168,3 +168,36 @@ def test_a_url_that_cannot_be_read_is_a_warning_that_does_not_quote_it(
     (message,) = caplog.messages
     assert message.startswith("no heartbeat")
     assert SECRET not in message
+
+
+def test_many_monitors_are_told_several_at_a_time(watch: Monitor) -> None:
+    together = threading.Barrier(heartbeat.AT_ONCE)
+
+    def meet() -> int:
+        together.wait(30)
+        return 200
+
+    watch.answer = meet
+    heartbeat.beat_all([(watch.url, Outcome.ENQUEUED)] * 2 * heartbeat.AT_ONCE, stay)
+    assert watch.calls == [SUCCESS] * 2 * heartbeat.AT_ONCE
+
+
+def test_telling_many_monitors_takes_no_longer_than_there_is_patience(
+    watch: Monitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(heartbeat, "PATIENCE", 0.1)
+    monkeypatch.setattr(heartbeat, "AT_ONCE", 1)
+
+    def dawdle() -> int:
+        threading.Event().wait(0.05)
+        return 200
+
+    watch.answer = dawdle
+    heartbeat.beat_all([(watch.url, Outcome.ENQUEUED)] * 50, stay)
+    assert len(watch.calls) < 50
+    assert f"no heartbeat for {50 - len(watch.calls)} slots" in caplog.text
+
+
+def test_no_monitor_is_told_once_the_run_has_to_stop(watch: Monitor) -> None:
+    heartbeat.beat_all([(watch.url, Outcome.ENQUEUED)] * 3, lambda: True)
+    assert watch.calls == []

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,16 @@ if TYPE_CHECKING:
     from graphschedule.payload import RunPayload
 
     from tests.support.platforms import Platform
+
+
+RUN_AND_TELL_MEMORY = """
+import sys
+from graphschedule_runner.__main__ import main
+code = main(sys.argv[1:])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+sys.exit(code)
+"""
+"""A script: the runner, and then the most KiB of memory that it has had."""
 
 
 def members(payload: RunPayload, count: int) -> list[RunPayload]:
@@ -221,3 +232,21 @@ def test_a_pod_that_is_told_to_stop_finishes_what_it_has_in_hand_and_the_next_on
     assert states(platform, all_) == [SlotState.ENQUEUED] * len(all_)
     sent: list[dict[str, Any]] = platform.messages()
     assert Counter(message["graph_exec_id"] for message in sent) == Counter(fire(one).id for one in all_)
+
+
+@on_postgresql
+def test_it_keeps_within_the_memory_of_the_pod_however_large_the_members_are(
+    platform: Platform, payload: RunPayload, tmp_path: Path
+) -> None:
+    """The chart's limit is 256 MiB; these members alone take 60 MB as texts."""
+    large = [
+        one._replace(inputs={"text": f"{number}" + "large " * 25_000})
+        for number, one in enumerate(members(payload, 400))
+    ]
+    shard = written(large, tmp_path)
+    watched = [sys.executable, "-c", RUN_AND_TELL_MEMORY, "execute", "--shard", str(shard), "--slot", SLOT]
+    done = subprocess.run(
+        watched, env=os.environ | environment_of(platform), check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout.split()[-2]) < 200 * 1024
+    assert states(platform, large) == [SlotState.ENQUEUED] * len(large)
