@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHES = ("cold_start", "enqueue", "reconcile", "nine_o_clock", "kill")
+BENCHES = ("cold_start", "enqueue", "reconcile", "nine_o_clock", "drop_in", "kill")
 
 
 def main() -> int:

@@ -16,7 +16,6 @@ from graphschedule_platform.verdict import ExecutionRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from zoneinfo import ZoneInfo
 
     from graphschedule_api.cache import Object
 
@@ -24,7 +23,7 @@ UTC_ZONE = "UTC"
 MAX_BYTES = payload.MAX_BYTES - 4096
 """Limit of inputs and credentials: a run's arguments hold them, and names and ids besides."""
 
-_CRONS_KEPT = 4096
+_NEXT_RUNS_KEPT = 16384
 
 
 def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
@@ -39,7 +38,7 @@ def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InvalidValueError(".".join(("spec", *map(str, first["loc"]))), first["input"], first["msg"]) from error
-    _next(spec.cron, now, cron.time_zone(spec.time_zone))
+    _next(spec.cron, spec.time_zone or UTC_ZONE, now.replace(second=0, microsecond=0))
     size = len(orjson.dumps([members.get("inputs"), members.get("credentials")]))
     if size > MAX_BYTES:
         remedy = f"they may take {MAX_BYTES} bytes as JSON together; keep large values elsewhere and pass a reference"
@@ -99,18 +98,14 @@ def next_run(schedule: Object, now: datetime) -> datetime:
     spec = schedule["spec"]
     suspension = (schedule.get("status") or {}).get("suspension") or {}
     start = max(now, parse_instant(suspension["until"])) if "until" in suspension else now
-    zone = cron.time_zone(zone_name(schedule))
-    return _next(spec["cron"], start, zone)
+    return _next(spec["cron"], zone_name(schedule), start.replace(second=0, microsecond=0))
 
 
-def _next(expression: str, start: datetime, zone: ZoneInfo) -> datetime:
-    following = _parse(expression).next_after(start, zone)
+@lru_cache(maxsize=_NEXT_RUNS_KEPT)
+def _next(expression: str, zone_name: str, minute: datetime) -> datetime:
+    """Return the next run after a minute has begun, reckoned once for all schedules of the same times."""
+    zone = cron.time_zone(zone_name)
+    following = cron.parse(expression).next_after(minute, zone)
     if following is None:
         raise InvalidValueError("spec.cron", expression, "it never fires; name a day that some month has")
     return following.astimezone(zone)
-
-
-@lru_cache(maxsize=_CRONS_KEPT)
-def _parse(expression: str) -> cron.Cron:
-    """Parse an expression once: most schedules share theirs with others."""
-    return cron.parse(expression)
