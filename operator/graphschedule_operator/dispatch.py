@@ -38,10 +38,12 @@ class Dispatch:
         self._settings = settings
 
     def runs(self, schedule: Object, accepted: Accepted | InvalidValueError) -> bool:
-        """Tell whether a schedule's runs are given what its spec asks for now."""
+        """Tell whether a schedule's runs are given what its spec asks for now, or were before it was suspended."""
         if isinstance(accepted, InvalidValueError):
             return False
-        return graph.runs(self._cronjobs.own(schedule), accepted) or self._shards.runs(schedule, accepted)
+        if graph.runs(self._cronjobs.own(schedule), accepted) or self._shards.runs(schedule, accepted):
+            return True
+        return self._is_grouped(accepted) and graph.was_fit(schedule)
 
     async def settle(
         self, schedule: Object, accepted: Accepted | InvalidValueError, aim: Aim, now: datetime, *, suspended: bool
@@ -58,7 +60,7 @@ class Dispatch:
         if isinstance(accepted, InvalidValueError):
             return await self._alone(schedule, None, aim, now, fires=False)
         fires = aim is Aim.FIRE and not (suspended or accepted.spec.suspend)
-        if (accepted.spec.dispatch or self._settings.dispatch) == GROUPED:
+        if self._is_grouped(accepted):
             return await self._among_others(schedule, accepted, aim, now, fires=fires)
         wanted = desired(schedule, accepted, self._settings, suspended=suspended) if aim is Aim.FIRE else None
         return await self._alone(schedule, wanted, aim, now, fires=fires)
@@ -66,6 +68,9 @@ class Dispatch:
     def forget(self, key: Key) -> None:
         """Take that a schedule is gone; its own CronJob goes with it."""
         self._shards.leave(key)
+
+    def _is_grouped(self, accepted: Accepted) -> bool:
+        return (accepted.spec.dispatch or self._settings.dispatch) == GROUPED
 
     async def _alone(self, schedule: Object, wanted: Object | None, aim: Aim, now: datetime, *, fires: bool) -> Settled:
         if aim is Aim.KEEP:

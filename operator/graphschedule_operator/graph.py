@@ -25,6 +25,8 @@ ERRORS_SHOWN = 10
 """Node errors told in a condition; the rest are counted."""
 MAX_MESSAGE = 4096
 
+_FIT = (Reason.CRON_JOB_APPLIED, Reason.SUSPENDED, Reason.PERMANENT_FAILURE, Reason.BREAKER_OPEN)
+
 NO_DATABASE = Judgement(
     "Unknown", Reason.NOT_VALIDATED, "the operator has no database to ask: set GRAPHSCHEDULE_DATABASE_URL"
 )
@@ -106,6 +108,18 @@ def runs(cronjob: Object | None, accepted: Accepted) -> bool:
     template = cronjob["spec"]["jobTemplate"]["spec"]["template"]
     annotations = template.get("metadata", {}).get("annotations", {})
     return bool(annotations.get(labels.RUN_ANNOTATION) == accepted.payload)
+
+
+def was_fit(schedule: Object) -> bool:
+    """Tell whether a schedule's status says that its present spec fires, or would if it was not suspended.
+
+    So it is known of one that fires together with others, and of one that left them, that it was valid once.
+    """
+    for told in (schedule.get("status") or {}).get("conditions") or ():
+        if told["type"] == ConditionType.SCHEDULED:
+            current = told["observedGeneration"] == schedule["metadata"]["generation"]
+            return current and told["reason"] in _FIT
+    return False
 
 
 def _sentences(verdict: Verdict) -> Iterator[str]:

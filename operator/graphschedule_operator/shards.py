@@ -15,9 +15,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from graphschedule import shards
-from graphschedule.status import ConditionType, Reason
 
-from graphschedule_operator import kube, memory, plan, shard
+from graphschedule_operator import graph, kube, memory, plan, shard
 from graphschedule_operator.cache import Key, Shard, is_shard, key_of
 from graphschedule_operator.cronjob import refusal, stranger
 from graphschedule_operator.drift import contains
@@ -25,7 +24,6 @@ from graphschedule_operator.members import Pace
 from graphschedule_operator.membership import Membership
 from graphschedule_operator.packing import Load
 from graphschedule_operator.reconcile import now
-from graphschedule_operator.status import conditions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
@@ -92,13 +90,17 @@ class Shards:
         self._membership.remember(schedules)
 
     def join(self, schedule: Object, accepted: Accepted) -> Standing:
-        """Have a schedule be a member of one shard: once it is in there, of no other."""
+        """Have a schedule be a member of one shard: once it is in there, of no other.
+
+        After a start the schedule's status is taken at its word, until it is known what is applied.
+        """
         key = key_of(schedule)
         home, member, changed = self._membership.enter(schedule, accepted, self._loop.time())
         if changed:
             self._soon(home)
-        cronjob = self._cronjobs.get(home)
-        if cronjob is None or self._membership.of(home).applied(key) != member:
+        cronjob, members = self._cronjobs.get(home), self._membership.of(home)
+        told = not members.is_applied_known and shard.told(schedule) == home and graph.was_fit(schedule)
+        if cronjob is None or not (told or members.applied(key) == member):
             return Standing(None, self._obstacles.get(home))
         self._leave(key, self._membership.places(key) - {home})
         return Standing(cronjob)
@@ -112,21 +114,10 @@ class Shards:
         self._leave(key, self._membership.places(key))
 
     def runs(self, schedule: Object, accepted: Accepted) -> bool:
-        """Tell whether a shard gives a schedule's runs what its spec asks for now.
-
-        After a start the schedule's status is taken at its word, until what is applied is known.
-        """
+        """Tell whether a shard is known to give a schedule's runs what its spec asks for now."""
         key = key_of(schedule)
-        return any(self._runs(key, place, schedule, accepted) for place in self._membership.places(key))
-
-    def _runs(self, key: Key, place: Shard, schedule: Object, accepted: Accepted) -> bool:
-        members = self._membership.of(place)
-        if members.is_applied_known:
-            applied = members.applied(key)
-            return applied is not None and applied.line == shard.line(accepted.run, place, schedule)
-        scheduled = conditions_of(schedule).get(ConditionType.SCHEDULED, {})
-        told = (scheduled.get("reason"), scheduled.get("observedGeneration"), shard.told(schedule))
-        return told == (Reason.CRON_JOB_APPLIED, schedule["metadata"]["generation"], place)
+        applied = ((place, self._membership.of(place).applied(key)) for place in self._membership.places(key))
+        return any(member and member.line == shard.line(accepted.run, place, schedule) for place, member in applied)
 
     def _leave(self, key: Key, places: Set[Shard]) -> None:
         if places:

@@ -340,6 +340,11 @@ def test_an_edit_in_an_outage_leaves_the_shard_as_it_was_even_after_a_restart(
         for name in ("edited", "other"):
             world.apply(name, **GROUPED, **of(graph, inputs={"text": "old"}))
         until_all_ready(world, "edited", "other")
+        world.apply("resting", **GROUPED, **of(graph))
+        until_all_ready(world, "resting")
+        world.patch("graphschedule", "resting", {"spec": {"suspend": True}})
+        world.until_condition("resting", "Ready", "Suspended")
+        until_members(world, the_shard(world)["metadata"]["name"], "edited", "other")
     platform_db.dispose()
     shard = the_shard(world)
     with outage(postgres_server, platform_url):
@@ -348,6 +353,10 @@ def test_an_edit_in_an_outage_leaves_the_shard_as_it_was_even_after_a_restart(
             told = world.until_condition("edited", "Scheduled", "NotAccepted")
             assert "stays as it was" in told["message"]
             assert the_shard(world)["spec"] == shard["spec"]
+            for name in ("other", "resting"):
+                assert world.until_condition(name, "GraphValid", "NotValidated")["status"] == "Unknown"
+            world.until_condition("other", "Ready", "Ready")
+            world.until_condition("resting", "Ready", "Suspended")
     with quick_operator(world, platform_url):
         until_all_ready(world, "edited", "other")
     assert until_members(world, shard["metadata"]["name"], "edited", "other")["edited"].inputs == {"text": "new"}
