@@ -7,10 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pydantic
-from graphschedule import cron, labels, payload, spec
+from graphschedule import arguments, cron, labels, payload, spec
 from graphschedule.errors import InvalidValueError
 
-from graphschedule_operator import manifests, sources
+from graphschedule_operator import manifests
 from graphschedule_operator.manifests import Cargo
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from graphschedule_operator.cache import Object
     from graphschedule_operator.settings import Settings
-
-PAYLOAD_FOLDER = "/etc/graphschedule"
-PAYLOAD_FILE = "run.json"
 
 PAYLOAD_FIELDS = "spec.inputs and spec.credentials"
 """What an error about the size of the run payload names as its field."""
@@ -61,7 +58,7 @@ def accept(schedule: Object, now: datetime) -> Accepted:
     fires = tuple(fire.astimezone(zone) for fire in islice(expression.upcoming(now, zone), NEXT_FIRE_TIMES))
     if not fires:
         raise InvalidValueError("spec.cron", read.cron, "it never fires; name a day that some month has")
-    run = _run(schedule, read)
+    run = arguments.payload_of(schedule, read, labels.cronjob_name(schedule["metadata"]["name"]))
     return Accepted(read, expression, run, _encoded(run), fires)
 
 
@@ -75,7 +72,7 @@ def desired(schedule: Object, accepted: Accepted, settings: Settings, *, suspend
     ours = {
         "name": labels.cronjob_name(metadata["name"]),
         "namespace": metadata["namespace"],
-        "labels": _labels(metadata["name"], metadata["uid"], accepted.spec),
+        "labels": arguments.run_labels(schedule, accepted.spec),
         "ownerReferences": [_owner(metadata)],
     }
     return manifests.cronjob(
@@ -97,27 +94,6 @@ def _read_spec(schedule: Object) -> spec.GraphScheduleSpec:
         raise InvalidValueError(field, first["input"], first["msg"]) from error
 
 
-def _run(schedule: Object, read: spec.GraphScheduleSpec) -> payload.RunPayload:
-    metadata = schedule["metadata"]
-    return payload.RunPayload(
-        schedule_uid=metadata["uid"],
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        cronjob=labels.cronjob_name(metadata["name"]),
-        graph_id=read.graph.id,
-        graph_version=read.graph.version,
-        user_id=read.user_id,
-        agent_name=read.agent_name,
-        inputs=read.inputs,
-        credentials={
-            name: credential.model_dump(by_alias=True, exclude_none=True)
-            for name, credential in read.credentials.items()
-        },
-        inputs_from=sources.described(read.inputs_from),
-        heartbeat_url=read.heartbeat_url,
-    )
-
-
 def _encoded(run: payload.RunPayload) -> str:
     encoded = run.encode()
     size = len(encoded.encode())
@@ -132,25 +108,13 @@ def _encoded(run: payload.RunPayload) -> str:
 
 
 def _cargo(accepted: Accepted) -> Cargo:
-    """Show a pod its own annotation, the run payload, as a file."""
-    annotation = {"fieldPath": f"metadata.annotations['{labels.RUN_ANNOTATION}']"}
     return Cargo(
-        volume={"downwardAPI": {"items": [{"path": PAYLOAD_FILE, "fieldRef": annotation}]}},
-        folder=PAYLOAD_FOLDER,
-        arguments=("--payload", f"{PAYLOAD_FOLDER}/{PAYLOAD_FILE}"),
+        volume=arguments.volume(),
+        folder=arguments.FOLDER,
+        arguments=arguments.OPTIONS,
         annotations={labels.RUN_ANNOTATION: accepted.payload},
         inputs_from=accepted.run.inputs_from,
     )
-
-
-def _labels(name: str, uid: str, read: spec.GraphScheduleSpec) -> dict[str, str]:
-    return {
-        labels.MANAGED_BY_LABEL: labels.MANAGED_BY,
-        labels.SCHEDULE_LABEL: name if len(name) <= labels.MAX_LABEL_VALUE else labels.cronjob_name(name),
-        labels.SCHEDULE_UID_LABEL: uid,
-        labels.GRAPH_LABEL: read.graph.id,
-        labels.USER_LABEL: read.user_id,
-    }
 
 
 def _owner(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphschedule import labels, outcomes
+from graphschedule import arguments, labels, outcomes
 
 from graphschedule_operator import sources
 
@@ -108,7 +108,7 @@ def _pod(cargo: Cargo, settings: Settings) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(cargo, settings)],
-        "volumes": [{"name": "payload", **cargo.volume}, *sources.volumes(cargo.inputs_from)],
+        "volumes": [{"name": arguments.VOLUME, **cargo.volume}, *sources.volumes(cargo.inputs_from)],
     }
     if settings.data_claim:
         pod["volumes"].append({"name": "data", "persistentVolumeClaim": {"claimName": settings.data_claim}})
@@ -118,7 +118,7 @@ def _pod(cargo: Cargo, settings: Settings) -> dict[str, Any]:
 
 
 def _container(cargo: Cargo, settings: Settings) -> dict[str, Any]:
-    payload_mount = {"name": "payload", "mountPath": cargo.folder, "readOnly": True}
+    payload_mount = {"name": arguments.VOLUME, "mountPath": cargo.folder, "readOnly": True}
     mounts = [payload_mount, *sources.mounts(cargo.inputs_from)]
     if settings.data_claim:
         mounts.append({"name": "data", "mountPath": DATA_FOLDER})

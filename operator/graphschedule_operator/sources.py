@@ -1,4 +1,4 @@
-"""Inputs from Secrets and ConfigMaps (M45): what the run payload says of them, and the volumes that show them. Pure.
+"""Inputs from Secrets and ConfigMaps (M45): the volumes that show them. Pure.
 
 The operator never reads them, nor has it the right to: the kubelet mounts them into the pod of each run, which so gets
 what they hold at that moment.
@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphschedule.payload import InputSource
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from graphschedule import spec
+    from graphschedule.payload import InputSource
 
 FOLDER = "/etc/graphschedule/inputs"
 """Below it lies one folder for each source, called by its index."""
-
-
-def described(sources: Sequence[spec.InputSource]) -> tuple[InputSource, ...]:
-    """Return the sources as the run payload has them."""
-    return tuple(_described(source) for source in sources)
 
 
 def volumes(sources: Sequence[InputSource]) -> list[dict[str, Any]]:
@@ -35,12 +28,6 @@ def volumes(sources: Sequence[InputSource]) -> list[dict[str, Any]]:
 def mounts(sources: Sequence[InputSource]) -> list[dict[str, Any]]:
     """Return where the container sees the volumes."""
     return [{"name": _name(index), "mountPath": f"{FOLDER}/{index}", "readOnly": True} for index in range(len(sources))]
-
-
-def _described(source: spec.InputSource) -> InputSource:
-    refs = {"Secret": source.secret_ref, "ConfigMap": source.config_map_ref}
-    ((kind, name),) = ((kind, ref.name) for kind, ref in refs.items() if ref)
-    return InputSource(kind, name, source.key, source.input, source.format, source.optional)
 
 
 def _name(index: int) -> str:

@@ -92,3 +92,18 @@ def test_a_later_instant_never_has_an_earlier_fire_time(
     first = cron.next_after(instant, ZoneInfo(zone))
     second = cron.next_after(instant + later, ZoneInfo(zone))
     assert first is None or second is None or first <= second
+
+
+@pytest.mark.parametrize(
+    ("expression", "wall", "fires"),
+    [
+        ("0 9 * * 1", "2026-05-04T09:00", True),
+        ("0 9 * * 1", "2026-05-04T09:01", False),
+        ("0 9 * * 1", "2026-05-05T09:00", False),
+        ("0 9 1 * 1", "2026-05-01T09:00", True),
+        ("0 9 * 6 *", "2026-05-04T09:00", False),
+        ("*/7 22-2 * * *", "2026-05-04T01:56", True),
+    ],
+)
+def test_a_minute_on_the_wall_matches_or_not(expression: str, wall: str, fires: bool) -> None:
+    assert parse(expression).fires_at(datetime.fromisoformat(wall)) is fires

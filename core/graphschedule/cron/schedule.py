@@ -47,6 +47,11 @@ class Cron:
         matches = day.day in self.days, day.isoweekday() % 7 in self.weekdays
         return all(matches) if self.day_is_star or self.weekday_is_star else any(matches)
 
+    def fires_at(self, wall: datetime) -> bool:
+        """Tell whether a minute matches, by the clock on the schedule's wall."""
+        fields = (wall.minute, self.minutes), (wall.hour, self.hours), (wall.month, self.months)
+        return all(value in values for value, values in fields) and self.fires_on(wall)
+
     def next_after(self, instant: datetime, zone: ZoneInfo) -> datetime | None:
         """Return the first fire time strictly after an aware instant, in UTC.
 
