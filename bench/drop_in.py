@@ -35,7 +35,7 @@ from dev.services import postgres
 from tests.support import builders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dev.cluster import Cluster
 
@@ -73,14 +73,17 @@ def main() -> int:
         with _old_service(url) as (address, _):
             old_rate = asyncio.run(_add(address, asked, options.added))
         with _api(control_plane, url) as (address, process):
-            lists = asyncio.run(_list(address, options.users))
+            lists, empty = asyncio.run(_list(address, options.users))
             megabytes = process.memory_info().rss / 1e6
             rate = asyncio.run(_add(address, asked, options.added))
-    p50, p99 = (statistics.quantiles(lists, n=100)[percent - 1] * 1e3 for percent in (50, 99))
+    p50, p99 = _percentile(lists, 50), _percentile(lists, 99)
     each = options.schedules // options.users
     print(
         f"listing {each} of {options.schedules}: p50 {p50:.1f} ms, p99 {p99:.1f} ms (bar {BAR_MILLISECONDS}); "
         f"get_jobs {old_list * 1e3:.0f} ms: {old_list * 1e3 / p50:.0f} times (bar {BAR_LISTING}); {megabytes:.0f} MB"
+    )
+    print(
+        f"  requests for nothing, in between: p50 {_percentile(empty, 50):.1f} ms, p99 {_percentile(empty, 99):.1f} ms"
     )
     print(
         f"adding with validation, {CALLERS} callers: {rate:.0f}/s, old service {old_rate:.0f}/s: "
@@ -149,17 +152,26 @@ def _old(url: str, asked: Object, count: int, added: int) -> tuple[float, float]
     return statistics.median(times), rate
 
 
-async def _list(address: str, users: int) -> list[float]:
-    """Return the seconds of lists, one after the other, of one user after the other."""
-    times = []
+async def _list(address: str, users: int) -> tuple[list[float], list[float]]:
+    """Return the seconds of lists of one user after the other, and of requests for nothing in between."""
+    lists, empty = [], []
     async with aiohttp.ClientSession(address, raise_for_status=True) as session:
-        for number in range(LISTS):
-            body = {"user_id": f"user-{number % users}"}
+
+        async def clocked(path: str, body: Object) -> float:
             begun = time.perf_counter()
-            async with session.post("/get_graph_execution_schedules", json=body) as response:
+            async with session.post(path, json=body) as response:
                 await response.read()
-            times.append(time.perf_counter() - begun)
-    return times
+            return time.perf_counter() - begun
+
+        for number in range(LISTS):
+            lists.append(await clocked("/get_graph_execution_schedules", {"user_id": f"user-{number % users}"}))
+            empty.append(await clocked("/health_check", {}))
+    return lists, empty
+
+
+def _percentile(times: Sequence[float], percent: int) -> float:
+    """Return a percentile of seconds in milliseconds."""
+    return statistics.quantiles(times, n=100)[percent - 1] * 1e3
 
 
 async def _add(address: str, asked: Object, count: int) -> float:

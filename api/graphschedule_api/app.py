@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -91,6 +92,7 @@ async def _begin(state: Health, watchers: Sequence[Watcher]) -> None:
     """Be ready once all schedules are known, unless the end has come before."""
     for watcher in watchers:
         await watcher.filled.wait()
+    gc.freeze()  # what is known now mostly stays: searching it for garbage would hold requests up
     if state.phase is Phase.STARTING:
         state.phase = Phase.READY
         logger.info("ready")

@@ -163,7 +163,7 @@ class Kube:
 
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "fieldSelector": fields}
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=silence_seconds)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.total, sock_read=silence_seconds)
         path = resource.path(namespace)
         response = await self._send("GET", path, query, None, _JSON, timeout)
         try:
