@@ -15,6 +15,7 @@ from graphschedule_platform.fires import Fire
 from graphschedule_platform.ledger import Record
 from sqlalchemy import delete, text
 
+from tests.operator.sets import GROUPED, the_shard
 from tests.operator.world import Operator, World, condition, new_world, operator
 from tests.support import builders
 from tests.support.platforms import Platform, on_postgresql
@@ -338,6 +339,27 @@ def test_slots_are_missed_though_no_job_was_ever_made(world: World, platform: Pl
     assert states[enqueued.fire_time] is SlotState.ENQUEUED
     around = [enqueued.fire_time + timedelta(minutes=minutes) for minutes in (-3, -2, -1, 1, 2)]
     assert {states[fire_time] for fire_time in around} == {SlotState.MISSED}
+
+
+@on_postgresql
+def test_a_slot_that_a_shard_missed_is_missed_by_each_of_its_members_for_the_same_reason(
+    world: World, platform: Platform
+) -> None:
+    slot = (datetime.now(UTC) - timedelta(minutes=5)).replace(second=0, microsecond=0)
+    with following(world, platform):
+        for name in ("one", "two"):
+            Fires(world, platform, name, **GROUPED, cron=f"{slot.minute} * * * *")
+            world.until_condition(name, "Ready", "Ready")
+    for name in ("one", "two"):
+        owe(world, name, minutes=10)
+    fired = {"status": {"lastScheduleTime": format_instant(slot)}}
+    world.patch("cronjob", the_shard(world)["metadata"]["name"], fired, "--subresource", "status")
+    with searching(world, platform) as running:
+        for name in ("one", "two"):
+            last = until_missed(world, name, 1)["lastOutcome"]
+            assert (last["slot"], last["reason"]) == (format_instant(slot), "JobGone")
+        asked = 'graphschedule_operator_api_requests_total{code="404",method="GET",resource="jobs"}'
+        assert running.metric(asked) == 1
 
 
 @on_postgresql
