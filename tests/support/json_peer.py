@@ -49,8 +49,8 @@ class JsonPeer:
 
 
 @contextmanager
-def json_peer() -> Iterator[JsonPeer]:
-    """Run a peer on a free port."""
+def json_peer(host: str = "127.0.0.1") -> Iterator[JsonPeer]:
+    """Run a peer on a free port; an empty host lets pods reach it too."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -70,7 +70,7 @@ def json_peer() -> Iterator[JsonPeer]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((host, 0), Handler) as server:
         peer = JsonPeer(server.server_port)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
