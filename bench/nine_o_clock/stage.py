@@ -36,5 +36,5 @@ def stage() -> Iterator[Stage]:
     built = images.build("operator", "runner")
     with platform("nine") as made, cluster.up(name="nine") as running:
         database, broker = (Service(url).url_for(running.node_address) for url in (made.database_url, made.broker_url))
-        release.install_beside(running, NAMESPACE, built, database, broker)
+        release.install_beside(running, NAMESPACE, built, database, broker, {"tasks.enabled": "false"})
         yield Stage(made, running)
