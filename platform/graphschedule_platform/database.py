@@ -215,9 +215,18 @@ def _use_utc(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    import sqlite3
+
     connection.isolation_level = None  # the driver would begin transactions by its own rules
-    for pragma in (f"busy_timeout = {STATEMENT_TIMEOUT * 1000}", "journal_mode = WAL", "foreign_keys = ON"):
+    for pragma in (f"busy_timeout = {STATEMENT_TIMEOUT * 1000}", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        # The mode is the file's. Who finds others at a new file does not wait for them; one of them sets it, or the
+        # next who comes.
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import socket
+import threading
 import traceback
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -248,3 +249,17 @@ def test_writers_of_one_sqlite_file_take_turns(platform_url: str, platform_db: E
             turn.result()
     with platform_db.connect() as connection:
         assert connection.scalars(select(tables.user.c.max_emails_per_day)).one() == 3 + 4 * 40
+
+
+def test_many_may_open_a_new_sqlite_file_at_once(tmp_path: Path) -> None:
+    def begin(barrier: threading.Barrier, number: int) -> None:
+        engine = database.engine(f"sqlite:///{tmp_path}/{number}.db")
+        barrier.wait()
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS seen (id integer)"))
+        engine.dispose()
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(40):
+            barrier = threading.Barrier(8)
+            list(pool.map(begin, [barrier] * 8, [number] * 8))
