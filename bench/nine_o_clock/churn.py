@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BEGINS = timedelta(seconds=58)
 """How long before the tick the first change is made."""
 
-LASTS = timedelta(seconds=50)
+LASTS = timedelta(seconds=45)
 
 ENDS = timedelta(seconds=5)
 """How long before the tick the last change must have been made."""
