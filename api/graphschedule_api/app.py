@@ -10,13 +10,20 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from graphschedule_api import health, kube, metrics
+from graphschedule_api.auth.authenticator import Authenticator
+from graphschedule_api.auth.reviews import Reviews
+from graphschedule_api.auth.web_tokens import WebTokens
 from graphschedule_api.cache import Cache
 from graphschedule_api.health import Health, Phase
+from graphschedule_api.limits import Bounded, Pace
 from graphschedule_api.middleware import Farewell, Measured
 from graphschedule_api.platform import Platform
+from graphschedule_api.rest import routes as rest
 from graphschedule_api.rpc import routes as rpc
+from graphschedule_api.runs import Runs
 from graphschedule_api.schedules import Schedules
 from graphschedule_api.tasks import Tasks
 from graphschedule_api.watch import Watcher
@@ -36,7 +43,7 @@ logger = logging.getLogger(__name__)
 DESCRIPTION = "Agent graphs of the AutoGPT Platform on a schedule, kept as GraphSchedule resources on Kubernetes."
 
 
-def routed(lifespan: Lifespan | None = None, *, rpc_enabled: bool = True) -> FastAPI:
+def routed(lifespan: Lifespan | None = None, *, rpc_enabled: bool = True, rest_enabled: bool = True) -> FastAPI:
     """Return the application with its routes; it serves nothing but its description without a life."""
     app = FastAPI(
         title="GraphSchedule",
@@ -48,6 +55,8 @@ def routed(lifespan: Lifespan | None = None, *, rpc_enabled: bool = True) -> Fas
     if rpc_enabled:
         app.include_router(rpc.health)
         app.include_router(rpc.router)
+    if rest_enabled:
+        rest.serve(app)
     return app
 
 
@@ -71,6 +80,8 @@ def create(settings: Settings, login: Configuration) -> FastAPI:
             watchers = [Watcher(client, cache, namespace, settings) for namespace in settings.namespaces or (None,)]
             app.state.schedules = schedules = Schedules(client, cache, watchers, platform, settings.namespace)
             app.state.tasks = Tasks(client, settings, state.stopping)
+            app.state.runs = Runs(client, platform)
+            app.state.authenticator = _authenticator(client, settings)
             metrics.CACHE_AGE_SECONDS.set_function(schedules.age)
             tasks = [asyncio.create_task(each) for each in (_begin(state, watchers), *(w.for_ever() for w in watchers))]
             try:
@@ -81,11 +92,26 @@ def create(settings: Settings, login: Configuration) -> FastAPI:
                 await asyncio.gather(*tasks, return_exceptions=True)
         platform.close()
 
-    app = routed(life, rpc_enabled=settings.rpc_enabled)
-    app.state.settings, app.state.health = settings, state
+    app = routed(life, rpc_enabled=settings.rpc_enabled, rest_enabled=settings.rest_enabled)
+    app.state.settings, app.state.health, app.state.platform = settings, state, platform
+    app.state.pace = Pace(settings.rate, settings.burst)
+    app.add_middleware(Bounded, limit=settings.body_bytes)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "Idempotency-Key", "Prefer"],
+            expose_headers=["Age", "ETag", "Location", "Retry-After"],
+        )
     app.add_middleware(Farewell, health=state)
     app.add_middleware(Measured)
     return app
+
+
+def _authenticator(client: kube.Kube, settings: Settings) -> Authenticator:
+    reviews = Reviews(client, settings.token_audience) if settings.kubernetes_tokens else None
+    return Authenticator(reviews, WebTokens(settings.jwt) if settings.jwt else None)
 
 
 async def _begin(state: Health, watchers: Sequence[Watcher]) -> None:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 from graphschedule import labels
 
+from graphschedule_api.schedule import Times, is_paused, is_ready, times_of
+
 Object = Mapping[str, Any]
 """A Kubernetes object as its JSON."""
 
@@ -22,12 +24,24 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """What is known of a schedule without reading it: by what it is found, chosen, ordered and counted."""
+
+    key: Key
     version: int
     id: str
     user_id: str
     graph_id: str
+    created: str
+    times: Times
+    paused: bool
+    ready: bool
     text: bytes
+
+    def read(self) -> Object:
+        """Return the schedule."""
+        read: Object = orjson.loads(self.text)
+        return read
 
 
 class Cache:
@@ -41,7 +55,7 @@ class Cache:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, Entry] = {}
         self._gone: dict[Key, int] = {}
         self._by_id: _Index = defaultdict(dict)
         self._by_user: _Index = defaultdict(dict)
@@ -53,7 +67,7 @@ class Cache:
     def get(self, key: Key) -> Object | None:
         """Return a schedule, or None."""
         entry = self._entries.get(key)
-        return None if entry is None else orjson.loads(entry.text)
+        return None if entry is None else entry.read()
 
     def by_id(self, schedule_id: str) -> Object | None:
         """Return the schedule of an id, or None; of several that claim the id, the oldest."""
@@ -62,10 +76,14 @@ class Cache:
 
     def find(self, *, user_id: str | None = None, graph_id: str | None = None) -> Iterator[Object]:
         """Yield the schedules of a user, of a graph, of both, or all."""
+        return (entry.read() for entry in self.entries(user_id=user_id, graph_id=graph_id))
+
+    def entries(self, *, user_id: str | None = None, graph_id: str | None = None) -> Iterator[Entry]:
+        """Yield what is known of the schedules of a user, of a graph, of both, or of all."""
         for key in self._keys(user_id, graph_id):
-            found = self.get(key)
-            if found is not None:
-                yield found
+            entry = self._entries.get(key)
+            if entry is not None:
+                yield entry
 
     def put(self, obj: Object) -> None:
         """Take a schedule that exists."""
@@ -124,7 +142,7 @@ class Cache:
             if not index[value]:
                 del index[value]
 
-    def _indexed(self, entry: _Entry) -> tuple[tuple[_Index, str], ...]:
+    def _indexed(self, entry: Entry) -> tuple[tuple[_Index, str], ...]:
         return (self._by_id, entry.id), (self._by_user, entry.user_id), (self._by_graph, entry.graph_id)
 
 
@@ -159,9 +177,19 @@ def _age(schedule: Object) -> tuple[str, str]:
     return schedule["metadata"]["creationTimestamp"], uid_of(schedule)
 
 
-def _entry(schedule: Object, version: int) -> _Entry:
+def _entry(schedule: Object, version: int) -> Entry:
     """Read what the indexes need, and leave out the bookkeeping of writers, often the larger part of an object."""
     spec = schedule["spec"]
     metadata = {name: value for name, value in schedule["metadata"].items() if name != "managedFields"}
-    text = orjson.dumps({**schedule, "metadata": metadata})
-    return _Entry(version, id_of(schedule), spec["userId"], spec["graph"]["id"], text)
+    return Entry(
+        key=key_of(schedule),
+        version=version,
+        id=id_of(schedule),
+        user_id=spec["userId"],
+        graph_id=spec["graph"]["id"],
+        created=metadata["creationTimestamp"],
+        times=times_of(schedule),
+        paused=is_paused(schedule),
+        ready=is_ready(schedule),
+        text=orjson.dumps({**schedule, "metadata": metadata}),
+    )

@@ -20,6 +20,14 @@ class NotAuthorizedError(Exception):
     """The caller may not do this."""
 
 
+class ConflictError(Exception):
+    """The schedule is not in a state for this, or changes faster than it can be changed."""
+
+
+class PreconditionError(Exception):
+    """The schedule is not the version any more that the caller means."""
+
+
 class RefusedError(Exception):
     """The cluster does not take the schedule as it is; `str()` is what it said."""
 
@@ -34,6 +42,14 @@ class GraphRefusedError(Exception):
 
 class TaskFailedError(Exception):
     """A system task ran and failed; `str()` is what it said."""
+
+
+class TooManyRequestsError(Exception):
+    """The caller asks too often; `seconds` is how long it is to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"too many requests: wait for {seconds:.1f} s")
 
 
 class UnavailableError(Exception):

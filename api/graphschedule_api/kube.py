@@ -20,9 +20,11 @@ from kubernetes.aio import client, config
 from graphschedule_api import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from graphschedule_api.cache import Object
+
+    Body = Object | Sequence[Object] | None
 
 USER_AGENT = "graphschedule-api"
 CHUNK = 500
@@ -35,6 +37,7 @@ _AUTHENTICATION = ["BearerToken"]
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
+_PATCH = "application/json-patch+json"
 
 
 class LoginError(Exception):
@@ -91,6 +94,8 @@ SCHEDULES = Resource(labels.API_VERSION, labels.PLURAL)
 CRONJOBS = Resource("batch/v1", "cronjobs")
 JOBS = Resource("batch/v1", "jobs")
 PODS = Resource("v1", "pods")
+TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "tokenreviews")
+ACCESS_REVIEWS = Resource("authorization.k8s.io/v1", "subjectaccessreviews")
 
 
 class Event(NamedTuple):
@@ -180,8 +185,8 @@ class Kube:
         return await self._request("GET", resource.path(namespace, name), resource)
 
     async def create(self, resource: Resource, manifest: Object) -> Object:
-        """Create an object and return it."""
-        path = resource.path(manifest["metadata"]["namespace"])
+        """Create an object and return it; one without a namespace is the cluster's."""
+        path = resource.path(manifest.get("metadata", {}).get("namespace"))
         return await self._request("POST", path, resource, query=_OURS, body=manifest)
 
     async def merge(self, resource: Resource, namespace: str, name: str, change: Object) -> Object:
@@ -189,9 +194,19 @@ class Kube:
         path = resource.path(namespace, name)
         return await self._request("PATCH", path, resource, query=_OURS, body=change, content_type=_MERGE)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete an object, if it is still the one of this uid: else it is a `ConflictError`."""
-        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def replace(self, resource: Resource, namespace: str, name: str, parts: Mapping[str, Any]) -> Object:
+        """Replace parts of an object, by their paths (RFC 6902), and return the object.
+
+        Those of its metadata are preconditions: it is a `ConflictError` if the object has another uid or version.
+        """
+        operations = [{"op": "replace", "path": path, "value": value} for path, value in parts.items()]
+        path = resource.path(namespace, name)
+        return await self._request("PATCH", path, resource, query=_OURS, body=operations, content_type=_PATCH)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str, version: str | None = None) -> None:
+        """Delete an object, if it is still the one of this uid and version: else it is a `ConflictError`."""
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._request("DELETE", resource.path(namespace, name), resource, body=options)
 
     async def _request(
@@ -201,7 +216,7 @@ class Kube:
         resource: Resource,
         *,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Body = None,
         content_type: str = _JSON,
     ) -> dict[str, Any]:
         """Send a request; repeat it when the server is too busy, after the pause that it asks for."""
@@ -217,7 +232,7 @@ class Kube:
         return answer
 
     async def _exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: Object | None, content_type: str
+        self, method: str, path: str, query: Mapping[str, str], body: Body, content_type: str
     ) -> tuple[int, Mapping[str, str], bytes]:
         response = await self._send(method, path, query, body, content_type, self._timeout)
         try:
@@ -230,7 +245,7 @@ class Kube:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None,
+        body: Body,
         content_type: str,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the HTTP client's own
     ) -> aiohttp.ClientResponse:

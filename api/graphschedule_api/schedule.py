@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import pydantic
@@ -11,6 +11,7 @@ from graphschedule import cron, labels, payload
 from graphschedule.errors import InvalidValueError
 from graphschedule.slots import parse_instant
 from graphschedule.spec import GraphScheduleSpec
+from graphschedule.status import ConditionType
 from graphschedule_platform.verdict import ExecutionRequest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ MAX_BYTES = payload.MAX_BYTES - 4096
 """Limit of inputs and credentials: a run's arguments hold them, and names and ids besides."""
 
 _NEXT_RUNS_KEPT = 16384
+_CRONS_KEPT = 16384
 
 
 def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
@@ -46,8 +48,11 @@ def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
     return spec
 
 
-def manifest(spec: GraphScheduleSpec, namespace: str, schedule_id: str) -> Object:
-    """Return the resource of a schedule that the API makes: the id is its label and, with a prefix, its name."""
+def manifest(spec: GraphScheduleSpec, namespace: str, schedule_id: str, request: str | None = None) -> Object:
+    """Return the resource of a schedule that the API makes: the id is its label and, with a prefix, its name.
+
+    `request` is kept with it, for whoever asks for it with the same idempotency key again.
+    """
     return {
         "apiVersion": labels.API_VERSION,
         "kind": labels.KIND,
@@ -55,9 +60,15 @@ def manifest(spec: GraphScheduleSpec, namespace: str, schedule_id: str) -> Objec
             "name": name_of(schedule_id),
             "namespace": namespace,
             "labels": {labels.SCHEDULE_ID_LABEL: schedule_id},
+            "annotations": {labels.REQUEST_ANNOTATION: request} if request else {},
         },
-        "spec": spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True),
+        "spec": spec_members(spec),
     }
+
+
+def spec_members(spec: GraphScheduleSpec) -> dict[str, Any]:
+    """Return a spec as the resource spells it, without what is as if it were not there."""
+    return spec.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 def name_of(schedule_id: str) -> str:
@@ -76,10 +87,30 @@ def request_of(spec: GraphScheduleSpec) -> ExecutionRequest:
     )
 
 
+class Times(NamedTuple):
+    """When a schedule fires: its cron expression, its zone and, while its breaker is open, from when on again."""
+
+    cron: str
+    zone: str
+    until: str | None = None
+
+
+def times_of(schedule: Object) -> Times:
+    """Return when a schedule fires."""
+    suspension = (schedule.get("status") or {}).get("suspension") or {}
+    return Times(schedule["spec"]["cron"], zone_name(schedule), suspension.get("until"))
+
+
 def is_paused(schedule: Object) -> bool:
     """Tell whether nothing of it fires until somebody acts: it is suspended, or its graph is not valid any more."""
     suspension = (schedule.get("status") or {}).get("suspension")
     return bool(schedule["spec"].get("suspend")) or (suspension is not None and "until" not in suspension)
+
+
+def is_ready(schedule: Object) -> bool:
+    """Tell whether the operator has it fire as its spec asks."""
+    conditions = (schedule.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == ConditionType.READY and each["status"] == "True" for each in conditions)
 
 
 def zone_name(schedule: Object) -> str:
@@ -89,23 +120,46 @@ def zone_name(schedule: Object) -> str:
 
 
 def next_run(schedule: Object, now: datetime) -> datetime:
-    """Return the next time its cron expression asks for, in its zone; an open breaker moves it to after its cool-off.
+    """Return the next time a schedule fires: `next_time` of its times.
 
     Raises:
         InvalidValueError: it has none.
 
     """
-    spec = schedule["spec"]
-    suspension = (schedule.get("status") or {}).get("suspension") or {}
-    start = max(now, parse_instant(suspension["until"])) if "until" in suspension else now
-    return _next(spec["cron"], zone_name(schedule), start.replace(second=0, microsecond=0))
+    return next_time(times_of(schedule), now)
+
+
+def next_time(times: Times, now: datetime) -> datetime:
+    """Return the next time, in its zone; an open breaker moves it to after its cool-off.
+
+    Raises:
+        InvalidValueError: there is none.
+
+    """
+    return _next(times.cron, times.zone, start_of(times, now).replace(second=0, microsecond=0))
+
+
+def start_of(times: Times, now: datetime) -> datetime:
+    """Return after when a schedule fires next."""
+    return max(now, parse_instant(times.until)) if times.until else now
+
+
+@lru_cache(maxsize=_CRONS_KEPT)
+def parsed(expression: str) -> cron.Cron:
+    """Return a cron expression, read once for all schedules that share it.
+
+    Raises:
+        InvalidValueError: it cannot be read.
+
+    """
+    return cron.parse(expression)
 
 
 @lru_cache(maxsize=_NEXT_RUNS_KEPT)
 def _next(expression: str, zone_name: str, minute: datetime) -> datetime:
     """Return the next run after a minute has begun, reckoned once for all schedules of the same times."""
     zone = cron.time_zone(zone_name)
-    following = cron.parse(expression).next_after(minute, zone)
+    following = parsed(expression).next_after(minute, zone)
     if following is None:
         raise InvalidValueError("spec.cron", expression, "it never fires; name a day that some month has")
     return following.astimezone(zone)

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class JwtSettings(BaseModel):
+    """Whose JSON Web Tokens are taken, and what their claims mean."""
+
+    issuer: str = Field(min_length=1, description="The claim iss.")
+    audience: str = Field(min_length=1, description="The claim aud.")
+    jwks_url: str = Field(pattern=r"^https?://", description="Where the issuer serves its keys (RFC 7517).")
+    user_claim: str = Field(default="sub", min_length=1, description="The claim that is the platform's user id.")
+    role_claim: str = Field(default="role", min_length=1, description="The claim with the role, or a list of them.")
+    admin_role: str = Field(default="admin", min_length=1, description="The role that may act for every user.")
 
 
 class Settings(BaseSettings):
@@ -24,6 +35,17 @@ class Settings(BaseSettings):
     rpc_token: SecretStr | None = Field(
         default=None, description="Bearer token that its callers must show; unset: none, the network decides."
     )
+
+    rest_enabled: bool = Field(default=True, description="Serve REST under /v1.")
+    kubernetes_tokens: bool = Field(default=True, description="Let callers of REST show tokens of Kubernetes.")
+    token_audience: str = Field(
+        default="", description="Whom these must be meant for; unset: the API server, as kubectl's are."
+    )
+    jwt: JwtSettings | None = Field(default=None, description="Take JSON Web Tokens too, as a JSON object.")
+    cors_origins: tuple[str, ...] = Field(default=(), description="Origins whose web pages may call REST.")
+    rate: float = Field(default=50.0, gt=0, description="Requests a second of one caller of REST, in the long run.")
+    burst: int = Field(default=200, ge=1, description="Requests of one caller at once.")
+    body_bytes: int = Field(default=1_048_576, ge=1024, description="Length of a request's body, at most.")
 
     database_url: SecretStr = Field(description="The platform's database, with which graphs are judged.")
     encryption_key: SecretStr | None = Field(

@@ -1,13 +1,10 @@
-"""The system tasks run on demand: a Job made from a task's CronJob, and what it came to (M25).
-
-As `kubectl create job --from` has it, the CronJob is the Job's controller, whose history limits remove it.
-"""
+"""The system tasks: which there are, and one run on demand: a Job made from its CronJob, and what it came to (M25)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import re
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -15,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import orjson
 from graphschedule import labels
 
-from graphschedule_api import kube
+from graphschedule_api import jobs, kube
 from graphschedule_api.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 
     from graphschedule_api.cache import Object
     from graphschedule_api.settings import Settings
@@ -28,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_TASK = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _OVER = {"Complete", "Failed"}
 
 
@@ -57,15 +55,25 @@ class Tasks:
     def __init__(self, client: kube.Kube, settings: Settings, stopping: asyncio.Event) -> None:
         self._kube = client
         self._stopping = stopping
-        self._namespace = settings.task_namespace
+        self.namespace = settings.task_namespace
+        """Where the tasks are."""
         self._selector = settings.task_selector
         self._seconds = settings.task_seconds
         self._silence_seconds = settings.silence_seconds
 
-    async def run(self, task: str, environment: Mapping[str, str]) -> TaskRun:
-        """Run a task now, with further environment variables, and return what it came to.
+    async def all(self) -> list[Object]:
+        """Return the CronJobs of the tasks that are installed, by their names.
 
-        A run that outlives the request goes on, and is returned as it stands.
+        Raises:
+            UnavailableError: the API server cannot be asked now.
+
+        """
+        with _as_told("all"):
+            found = [cronjob async for cronjob in self._cronjobs(labels.TASK_LABEL)]
+        return sorted(found, key=name_of)
+
+    async def get(self, task: str) -> Object:
+        """Return the CronJob of a task.
 
         Raises:
             NotFoundError: the task is not installed.
@@ -73,21 +81,39 @@ class Tasks:
 
         """
         with _as_told(task):
-            cronjob = await self._cronjob(task)
-            made = await self._kube.create(kube.JOBS, job_of(cronjob, environment))
+            return await self._cronjob(task)
+
+    async def run(self, task: str, environment: Mapping[str, str], *, wait: bool = True) -> TaskRun:
+        """Run a task now, with further environment variables, and return what it came to.
+
+        A run that outlives the request, or is not to be waited for, goes on, and is returned as it stands.
+
+        Raises:
+            NotFoundError: the task is not installed.
+            UnavailableError: the API server cannot be asked now.
+
+        """
+        with _as_told(task):
+            job = jobs.with_environment(jobs.of_cronjob(await self._cronjob(task)), environment)
+            made = await self._kube.create(kube.JOBS, job)
             name: str = made["metadata"]["name"]
             logger.info("task begun", extra={"task": task, "job": name})
-            over = await self._while_one_may_wait(self._until_over(made))
+            over = await self._while_one_may_wait(self._until_over(made)) if wait else None
             if over is None:
                 return TaskRun(task, name, State.RUNNING, f"{task} is still running, as Job {name}", {})
             return outcome(task, over, await self._pods(name))
 
     async def _cronjob(self, task: str) -> Object:
-        selector = ",".join(part for part in (f"{labels.TASK_LABEL}={task}", self._selector) if part)
-        async for page in self._kube.list(kube.CRONJOBS, self._namespace, selector=selector):
+        if _TASK.fullmatch(task):  # else it would be another selector
+            async for cronjob in self._cronjobs(f"{labels.TASK_LABEL}={task}"):
+                return cronjob
+        raise NotFoundError(f"task {task} is not installed in namespace {self.namespace}")
+
+    async def _cronjobs(self, selector: str) -> AsyncIterator[Object]:
+        selectors = ",".join(part for part in (selector, self._selector) if part)
+        async for page in self._kube.list(kube.CRONJOBS, self.namespace, selector=selectors):
             for cronjob in page["items"]:
-                return {"apiVersion": kube.CRONJOBS.api, "kind": "CronJob", **cronjob}
-        raise NotFoundError(f"task {task} is not installed in namespace {self._namespace}")
+                yield cronjob
 
     async def _while_one_may_wait(self, waiting: Coroutine[Any, Any, T]) -> T | None:
         """Return what is waited for, or None if it takes too long."""
@@ -105,7 +131,7 @@ class Tasks:
             metadata = job["metadata"]
             async with self._kube.watch(
                 kube.JOBS,
-                self._namespace,
+                self.namespace,
                 metadata["resourceVersion"],
                 silence_seconds=self._silence_seconds,
                 fields=f"metadata.name={metadata['name']}",
@@ -120,29 +146,14 @@ class Tasks:
     async def _pods(self, job: str) -> list[Object]:
         selector = f"batch.kubernetes.io/job-name={job}"
         return [
-            pod
-            async for page in self._kube.list(kube.PODS, self._namespace, selector=selector)
-            for pod in page["items"]
+            pod async for page in self._kube.list(kube.PODS, self.namespace, selector=selector) for pod in page["items"]
         ]
 
 
-def job_of(cronjob: Object, environment: Mapping[str, str]) -> Object:
-    """Return a Job that does now what a CronJob does at its times."""
-    metadata, template = cronjob["metadata"], cronjob["spec"]["jobTemplate"]
-    owner = {"apiVersion": cronjob["apiVersion"], "kind": cronjob["kind"], "controller": True}
-    annotations = (template.get("metadata") or {}).get("annotations") or {}
-    return {
-        "apiVersion": kube.JOBS.api,
-        "kind": "Job",
-        "metadata": {
-            "name": f"{metadata['name']}-{secrets.token_hex(5)}",
-            "namespace": metadata["namespace"],
-            "labels": (template.get("metadata") or {}).get("labels") or {},
-            "annotations": annotations | {"cronjob.kubernetes.io/instantiate": "manual"},
-            "ownerReferences": [owner | {"name": metadata["name"], "uid": metadata["uid"]}],
-        },
-        "spec": _with_environment(template["spec"], environment),
-    }
+def name_of(cronjob: Object) -> str:
+    """Return the name of a CronJob's task."""
+    name: str = cronjob["metadata"]["labels"][labels.TASK_LABEL]
+    return name
 
 
 def outcome(task: str, job: Object, pods: list[Object]) -> TaskRun:
@@ -169,16 +180,6 @@ def _last_words(pod: Object) -> dict[str, Any] | None:
                 return None
             return words
     return None
-
-
-def _with_environment(spec: Object, environment: Mapping[str, str]) -> Object:
-    pod = spec["template"]["spec"]
-    added = [{"name": name, "value": value} for name, value in environment.items()]
-    containers = [
-        container | {"env": [each for each in container.get("env") or () if each["name"] not in environment] + added}
-        for container in pod["containers"]
-    ]
-    return {**spec, "template": {**spec["template"], "spec": {**pod, "containers": containers}}}
 
 
 def _conditions(job: Object) -> set[str]:

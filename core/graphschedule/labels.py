@@ -23,6 +23,9 @@ USER_LABEL = f"{GROUP}/user-id"
 SCHEDULE_ID_LABEL = f"{GROUP}/schedule-id"
 """Label of a GraphSchedule: the id that the API knows it by; without it, that is its uid."""
 
+REQUEST_ANNOTATION = f"{GROUP}/request"
+"""Annotation of a GraphSchedule that was made with an idempotency key: what was asked for then, as a hash."""
+
 TASK_LABEL = f"{GROUP}/task"
 """Label of a system task's CronJob: the name of the task."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
 
 
-class RunState(StrEnum):
+class ExecutionState(StrEnum):
     """Where a run stands: the platform's five states (M33), and those of slots that came to no execution."""
 
     PENDING = "pending"
@@ -34,22 +34,22 @@ class RunState(StrEnum):
 
 
 _OF_EXECUTION = {
-    "INCOMPLETE": RunState.PENDING,
-    "QUEUED": RunState.PENDING,
-    "RUNNING": RunState.RUNNING,
-    "REVIEW": RunState.RUNNING,
-    "COMPLETED": RunState.COMPLETED,
-    "TERMINATED": RunState.CANCELLED,
-    "FAILED": RunState.FAILED,
+    "INCOMPLETE": ExecutionState.PENDING,
+    "QUEUED": ExecutionState.PENDING,
+    "RUNNING": ExecutionState.RUNNING,
+    "REVIEW": ExecutionState.RUNNING,
+    "COMPLETED": ExecutionState.COMPLETED,
+    "TERMINATED": ExecutionState.CANCELLED,
+    "FAILED": ExecutionState.FAILED,
 }
 """By the execution's status (C §1.1)."""
 
 _OF_SLOT = {
-    SlotState.CLAIMED: RunState.PENDING,
-    SlotState.ENQUEUED: RunState.DELETED,
-    SlotState.SKIPPED: RunState.SKIPPED,
-    SlotState.FAILED: RunState.FAILED,
-    SlotState.MISSED: RunState.MISSED,
+    SlotState.CLAIMED: ExecutionState.PENDING,
+    SlotState.ENQUEUED: ExecutionState.DELETED,
+    SlotState.SKIPPED: ExecutionState.SKIPPED,
+    SlotState.FAILED: ExecutionState.FAILED,
+    SlotState.MISSED: ExecutionState.MISSED,
 }
 """By the slot's state, where there is no execution to see."""
 
@@ -73,7 +73,7 @@ class Run(NamedTuple):
     slot: str
     time: datetime
     """The fire time; of a run by hand, when it began."""
-    state: RunState
+    state: ExecutionState
     slot_state: SlotState
     reason: str
     message: str

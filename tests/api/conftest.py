@@ -12,6 +12,7 @@ from graphschedule_platform import database
 
 from dev import cluster
 from tests.api.process import running
+from tests.api.tokens import issuing
 from tests.operator.world import World, new_world
 from tests.support import builders
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from dev.cluster import Cluster
     from tests.api.process import Api
+    from tests.api.tokens import Issuer
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,31 @@ def platform(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
         graph = builders.make_simple_graph(connection, builders.make_user(connection))
     yield Platform(url, engine, graph)
     engine.dispose()
+
+
+@pytest.fixture
+def user(platform: Platform) -> str:
+    """Give a user who has a graph of its own; its id is the user's too."""
+    return new_user(platform)
+
+
+def new_user(platform: Platform) -> str:
+    """Make a user who has a graph of its own with the same id."""
+    user_id = builders.new_id()
+    with platform.engine.begin() as connection:
+        builders.make_user(connection, user_id=user_id)
+        builders.make_input_block(connection)
+        entry = builders.Node(builders.INPUT_BLOCK, {"name": "text", "value": None})
+        graph = builders.make_graph(connection, user_id, [entry], graph_id=user_id, version=3)
+        builders.make_library_agent(connection, graph)
+    return user_id
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    """Yield an issuer of JSON Web Tokens."""
+    with issuing() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

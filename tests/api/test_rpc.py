@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 CREDENTIAL = {"id": "c-1", "title": "Mine", "provider": "github", "type": "api_key"}
 
 
-@pytest.fixture
-def user(platform: Platform) -> str:
-    """Give a user who has a graph of its own; its id is the user's too."""
-    user_id = builders.new_id()
-    with platform.engine.begin() as connection:
-        builders.make_user(connection, user_id=user_id)
-        builders.make_input_block(connection)
-        entry = builders.Node(builders.INPUT_BLOCK, {"name": "text", "value": None})
-        graph = builders.make_graph(connection, user_id, [entry], graph_id=user_id, version=3)
-        builders.make_library_agent(connection, graph)
-    return user_id
-
-
 def new(user: str, **members: object) -> dict[str, Any]:
     """Return the body of a schedule to add."""
     return {

@@ -1,0 +1,1 @@
+"""Who asks over REST, and what they may do."""
