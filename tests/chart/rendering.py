@@ -51,7 +51,7 @@ EVERYTHING: Values = TWO_NAMESPACES | {
         "serviceAccountName": "housekeeper",
         "volumes": [{"name": "docs", "configMap": {"name": "docs"}}],
         "volumeMounts": [{"name": "docs", "mountPath": "/docs"}],
-        "processExistingBatches": {"enabled": True, "schedule": "H 12 * * 5", "timeZone": "Europe/Berlin"},
+        "processExistingBatches": {"suspend": False, "schedule": "H 12 * * 5", "timeZone": "Europe/Berlin"},
         "cleanupOauthTokens": {"intervalHours": 10, "suspend": True},
     },
 }

@@ -118,7 +118,7 @@ def installation(cluster: Cluster, services: Services) -> Installation:
     }
     alone = str(not cluster.kubectl("get", "crd", CRD, "--ignore-not-found")).lower()
     values = {f"tasks.settings.{name}": value for name, value in ours.items()}
-    values |= {"tasks.processExistingBatches.enabled": "true"} | dict.fromkeys(CLUSTER_WIDE, alone)
+    values |= dict.fromkeys(CLUSTER_WIDE, alone)
     return Installation(images.build("operator", "runner"), values)
 
 
