@@ -43,6 +43,14 @@ EVERYTHING: Values = TWO_NAMESPACES | {
         "autoscaling": {"enabled": True},
         "namespace": "blue",
         "rpc": {"token": {"existingSecret": "api-token"}},
+        "rest": {
+            "kubernetesTokens": {"audience": "graphschedule"},
+            "jwt": {"issuer": "https://platform.example", "jwksUrl": "https://platform.example/keys"},
+            "corsOrigins": ["https://platform.example"],
+            "rate": 0.5,
+            "burst": 3,
+        },
+        "maxBodyBytes": 2048,
         "networkPolicy": {"namespaces": ["platform"]},
     },
     "tasks": {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from graphschedule_api.settings import Settings
+from graphschedule_api.settings import JwtSettings, Settings
 
 from tests.chart.rendering import (
     ALL_NAMESPACES,
@@ -30,7 +30,9 @@ RULES = [
         "apiGroups": ["graphschedule.io"],
         "resources": ["graphschedules"],
         "verbs": ["get", "list", "watch", "create", "patch", "delete"],
-    }
+    },
+    {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["get"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]},
 ]
 TASK_RULES = [
     {"apiGroups": ["batch"], "resources": ["cronjobs"], "verbs": ["list"]},
@@ -96,6 +98,33 @@ def test_the_rpc_can_ask_for_a_token_or_be_left_out(helm: Helm) -> None:
     assert token is not None
     assert token.get_secret_value() == "api-token"
     assert not settings(helm.render({"api": {"rpc": {"enabled": False}}})).rpc_enabled
+
+
+def test_rest_is_told_whose_tokens_to_take_and_its_limits(helm: Helm) -> None:
+    told = settings(helm.render(EVERYTHING))
+    assert told.jwt == JwtSettings(
+        issuer="https://platform.example", audience="authenticated", jwks_url="https://platform.example/keys"
+    )
+    assert (told.kubernetes_tokens, told.token_audience) == (True, "graphschedule")
+    assert (told.cors_origins, told.rate, told.burst) == (("https://platform.example",), 0.5, 3)
+    assert told.body_bytes == 2048
+
+
+def test_rest_needs_no_more_than_what_is_set_by_default(helm: Helm) -> None:
+    untouched, told = Settings.model_fields, settings(helm.render())
+    for name in ("rest_enabled", "kubernetes_tokens", "jwt", "token_audience", "cors_origins"):
+        assert getattr(told, name) == untouched[name].default
+    for name in ("rate", "burst", "body_bytes"):
+        assert getattr(told, name) == untouched[name].default
+
+
+def test_kubernetes_is_asked_about_callers_only_where_they_show_its_tokens(helm: Helm) -> None:
+    binding = helm.render(PLATFORM).one("ClusterRoleBinding", f"{API}-reviews")
+    assert binding["roleRef"]["name"] == "system:auth-delegator"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": API, "namespace": NAMESPACE}]
+    for rest in ({"enabled": False}, {"kubernetesTokens": {"enabled": False}}):
+        rendered = helm.render(PLATFORM | {"api": {"rest": rest}})
+        assert not rendered.named("ClusterRoleBinding", f"{API}-reviews")
 
 
 def test_the_service_and_probes_reach_the_port_that_the_platforms_client_expects(helm: Helm) -> None:

@@ -107,7 +107,7 @@ def test_probes_and_the_service_reach_the_port_that_the_operator_listens_on(helm
 
 def test_operator_may_do_no_more_than_it_does_and_only_where_it_watches(helm: Helm) -> None:
     rendered = helm.render(TWO_NAMESPACES)
-    assert not rendered.all("ClusterRoleBinding")
+    assert not rendered.named("ClusterRoleBinding", OPERATOR)
     roles = rendered.named("Role", OPERATOR)
     assert {role["metadata"]["namespace"] for role in roles} == {"red", "blue"}
     assert all(role["rules"] == OPERATOR_RULES for role in roles)

@@ -61,6 +61,8 @@ def test_values_that_contradict_each_other_are_refused_with_a_remedy(
         ({"crds": {"keep": "yes"}}, ["at '/crds/keep'", "want boolean"]),
         ({"tenancy": {"userIds": {"red": ["not an id"]}}}, ["at '/tenancy/userIds/red/0'"]),
         ({"api": {"replicas": 0}}, ["at '/api/replicas'"]),
+        ({"api": {"rest": {"jwt": {"issuer": "https://i"}}}}, ["at '/api/rest/jwt/jwksUrl'"]),
+        ({"api": {"rest": {"corsOrigins": ["platform.example"]}}}, ["at '/api/rest/corsOrigins/0'"]),
         ({"webhook": {"certificate": "Mine"}}, ["at '/webhook/certificate'", "'SelfSigned', 'CertManager'"]),
         ({"webhook": {"timeoutSeconds": 60}}, ["at '/webhook/timeoutSeconds'"]),
         ({"tasks": {"settings": {"APP_ENVIRONMENT": "prod"}}}, ["'APP_ENVIRONMENT'", "'APP_ENV'"]),

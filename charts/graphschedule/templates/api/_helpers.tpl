@@ -17,6 +17,29 @@
 - name: GRAPHSCHEDULE_PORT
   value: "8003"
 {{ include "graphschedule.judgeEnv" . }}
+- name: GRAPHSCHEDULE_BODY_BYTES
+  value: {{ .Values.api.maxBodyBytes | int | quote }}
+{{- with .Values.api.rest }}
+- name: GRAPHSCHEDULE_REST_ENABLED
+  value: {{ .enabled | quote }}
+- name: GRAPHSCHEDULE_KUBERNETES_TOKENS
+  value: {{ .kubernetesTokens.enabled | quote }}
+- name: GRAPHSCHEDULE_TOKEN_AUDIENCE
+  value: {{ .kubernetesTokens.audience | quote }}
+- name: GRAPHSCHEDULE_CORS_ORIGINS
+  value: {{ toJson .corsOrigins | quote }}
+- name: GRAPHSCHEDULE_RATE
+  value: {{ .rate | quote }}
+- name: GRAPHSCHEDULE_BURST
+  value: {{ .burst | int | quote }}
+{{- with .jwt }}
+{{- if .issuer }}
+- name: GRAPHSCHEDULE_JWT
+  {{- $claims := dict "user_claim" .userClaim "role_claim" .roleClaim "admin_role" .adminRole }}
+  value: {{ merge $claims (dict "issuer" .issuer "audience" .audience "jwks_url" .jwksUrl) | toJson | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.api.rpc }}
 - name: GRAPHSCHEDULE_RPC_ENABLED
   value: {{ .enabled | quote }}
