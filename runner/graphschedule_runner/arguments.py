@@ -105,6 +105,17 @@ def _task(commands: Commands, environment: Mapping[str, str]) -> None:
         "--job-name", default=environment.get("GRAPHSCHEDULE_JOB_NAME"), help="name ($GRAPHSCHEDULE_JOB_NAME)"
     )
     command.add_argument("--termination-log", type=Path, default=TERMINATION_LOG, metavar="FILE", help="(%(default)s)")
+    command.add_argument(
+        "--pushgateway",
+        default=environment.get("PUSHGATEWAY_URL"),
+        metavar="URL",
+        help="push metrics there ($PUSHGATEWAY_URL)",
+    )
+    command.add_argument(
+        "--instance",
+        default=environment.get("PUSHGATEWAY_INSTANCE", ""),
+        help="tells the metrics of this installation from those of others ($PUSHGATEWAY_INSTANCE)",
+    )
     _output(command)
 
 

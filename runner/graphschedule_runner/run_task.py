@@ -8,7 +8,6 @@ import signal
 import threading
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,10 @@ from graphschedule import intervals
 from graphschedule.slots import Slot
 from graphschedule_platform import database, task_runs
 from graphschedule_platform.enqueue import utc_now
-from graphschedule_platform.errors import TransientError
+from graphschedule_platform.errors import PlatformUnsupportedError, TransientError
 from graphschedule_platform.probe import probe
 from graphschedule_platform.task_runs import RunState, Start
+from sqlalchemy.exc import ProgrammingError
 
 from graphschedule_runner import lease, task_report
 from graphschedule_runner.task_report import FAILED, SKIPPED, SUCCEEDED, Report
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from graphschedule_runner.settings import Settings
     from graphschedule_runner.tasks.task import Task
 
+_NO_TABLES = "the platform is of a release that this task cannot work with, or keeps its tables from us"
 _CUT_SHORT = "stopped before all was done: the pod was asked to end, or lost touch with the database"
 
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Raises:
         TransientError: something that the task needs is down, or it was told to stop; the next run does what was left.
         InvalidValueError: a setting cannot be used.
-        PlatformUnsupportedError: the database lacks tables.
+        PlatformUnsupportedError: the database lacks tables, or keeps them from us.
 
     """
     gc.enable()  # unlike a fire, this may last
@@ -53,14 +54,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.every and tick and not intervals.is_due(tick, options.every):
         task_report.tell(_skipped(options.name, started_at, "not due, for its interval has no multiple here"), options)
         return 0
-    task_settings = TaskSettings.from_environment(os.environ)
     start = Start(str(uuid.uuid4()), options.name, options.job_name, tick)
     try:
-        report = _attempt(start, settings, task_settings, started_at)
+        report = _attempt(start, settings, started_at)
     except Exception as error:
-        _tell(Report(options.name, FAILED, started_at, utc_now(), str(error)), options, task_settings)
+        _tell(Report(options.name, FAILED, started_at, utc_now(), str(error)), options)
         raise
-    _tell(report, options, task_settings)
+    _tell(report, options)
     if report.state == FAILED:
         raise TransientError(report.text)
     return 0
@@ -73,7 +73,7 @@ def _tick(options: argparse.Namespace) -> datetime | None:
     return Slot.of_job(options.name, options.cronjob, options.job_name, options.job_name).fire_time
 
 
-def _attempt(start: Start, settings: Settings, task_settings: TaskSettings, started_at: datetime) -> Report:
+def _attempt(start: Start, settings: Settings, started_at: datetime) -> Report:
     """Run the task under its lease."""
     task: Task = import_module(module_of(start.task))
     asked = threading.Event()
@@ -83,8 +83,7 @@ def _attempt(start: Start, settings: Settings, task_settings: TaskSettings, star
         if not lease.take(ours, start, utc_now, asked):
             return _skipped(start.task, started_at, "another run of it was under way")
         with lease.renewed(ours, start.id, utc_now) as lost:
-            context = TaskContext(task_settings, engine, utc_now, lambda: asked.is_set() or lost())
-            result = _recorded(ours, start, lambda: _whole(task, context))
+            result = _recorded(ours, start, lambda: _whole(task, engine, lambda: asked.is_set() or lost()))
     state = FAILED if result.error else SUCCEEDED
     return Report(start.task, state, started_at, utc_now(), result.text, result.counts)
 
@@ -105,16 +104,19 @@ def _require(engine: Engine) -> None:
         task_runs.require(connection)
 
 
-def _whole(task: Task, context: TaskContext) -> TaskResult:
+def _whole(task: Task, engine: Engine, shall_stop: Callable[[], bool]) -> TaskResult:
     """Run the task; that it was told to stop, and did, is an error of its result."""
     told = False
 
     def stopping() -> bool:
         nonlocal told
-        told = told or context.stopping()
+        told = told or shall_stop()
         return told
 
-    result = task.run(replace(context, stopping=stopping))
+    try:
+        result = task.run(TaskContext(TaskSettings.from_environment(os.environ), engine, utc_now, stopping))
+    except ProgrammingError as error:
+        raise PlatformUnsupportedError(f"{_NO_TABLES}: {database.cause(error.orig)}") from error
     if not told:
         return result
     return TaskResult("; ".join(filter(None, (result.text, _CUT_SHORT))), {**result.counts, "error": _CUT_SHORT})
@@ -141,7 +143,7 @@ def _skipped(task: str, started_at: datetime, why: str) -> Report:
     return Report(task, SKIPPED, started_at, utc_now(), f"nothing done: {why}")
 
 
-def _tell(report: Report, options: argparse.Namespace, settings: TaskSettings) -> None:
+def _tell(report: Report, options: argparse.Namespace) -> None:
     task_report.tell(report, options)
-    if settings.pushgateway_url and report.state != SKIPPED:
-        task_report.push(report, options.every, settings.pushgateway_url, settings.pushgateway_instance)
+    if options.pushgateway and report.state != SKIPPED:
+        task_report.push(report, options.every, options.pushgateway, options.instance)

@@ -145,13 +145,13 @@ def test_settings_secret_account_and_volumes_reach_the_pods(helm: Helm) -> None:
     plain = {name: value for name, value in variables.items() if isinstance(value, str)}
     settings = TaskSettings.from_environment(plain)
     assert (settings.app_env, settings.late_threshold_seconds, settings.docs_folder) == ("dev", 600, "/docs")
-    assert settings.pushgateway_instance == f"{NAMESPACE}/graphschedule"
+    assert plain["PUSHGATEWAY_INSTANCE"] == f"{NAMESPACE}/graphschedule"
 
 
 def test_the_chart_knows_every_setting_of_the_tasks() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     known = set(schema["properties"]["tasks"]["properties"]["settings"]["propertyNames"]["enum"])
-    assert known == set(asked_for()) - SECRET_SETTINGS
+    assert known == {*asked_for(), "PUSHGATEWAY_URL"} - SECRET_SETTINGS
 
 
 def test_embeddings_are_made_at_each_install_by_a_job_that_no_release_waits_for(helm: Helm) -> None:
@@ -172,9 +172,9 @@ def test_a_suspended_task_has_a_cronjob_and_a_disabled_one_has_none(helm: Helm) 
 
 
 def asked_for() -> Iterable[str]:
-    """Return the variables that the tasks' settings come from, but those of the broker and of the chart's own."""
+    """Return the variables that the tasks' settings come from, but those of the broker."""
     environment = mock.MagicMock(wraps={})
     environment.get.side_effect = {}.get
     TaskSettings.from_environment(environment)
     asked = {call.args[0] for call in environment.get.call_args_list}
-    return {name for name in asked if not name.startswith("RABBITMQ")} - {"PUSHGATEWAY_INSTANCE"}
+    return {name for name in asked if not name.startswith("RABBITMQ")}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from graphschedule_platform import task_runs
+from graphschedule_platform.database import qualified
 from graphschedule_platform.task_runs import RunState
 from graphschedule_runner.tasks import TASKS
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +20,7 @@ from sqlalchemy import text
 
 from tests.runner.commands import command, refused, run
 from tests.support.json_peer import Answer, json_peer
+from tests.support.platforms import on_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,9 +111,24 @@ def test_an_idle_tick_needs_no_database() -> None:
 
 
 @pytest.mark.parametrize("platform_url", ["sqlite"], indirect=True)
-def test_a_wrong_setting_is_one_error_and_a_failed_run_that_is_not_tried_again(environment: Environment) -> None:
-    done = run(environment | {"BLOCK_ERROR_RATE_THRESHOLD": "50"}, "task", "report-block-error-rates")
-    refused(done, 64, "BLOCK_ERROR_RATE_THRESHOLD: '50' is not valid: write a share from 0 to 1")
+def test_a_wrong_setting_is_one_error_and_a_failed_run_that_is_not_tried_again(
+    platform_db: Engine, environment: Environment, tmp_path: Path
+) -> None:
+    last_words = tmp_path / "termination-log"
+    last_words.touch()
+    task = ("task", "report-block-error-rates", "--termination-log", last_words)
+    done = run(environment | {"BLOCK_ERROR_RATE_THRESHOLD": "50"}, *task)
+    fault = "BLOCK_ERROR_RATE_THRESHOLD: '50' is not valid: write a share from 0 to 1"
+    refused(done, 64, fault)
+    told = json.loads(last_words.read_text())
+    assert told["state"] == "failed"
+    assert told["text"].startswith(fault)
+    (recorded,) = runs(platform_db, task[1])
+    assert (recorded.state, recorded.message) == (RunState.FAILED, told["text"])
+
+
+@pytest.mark.parametrize("platform_url", ["sqlite"], indirect=True)
+def test_a_wrong_word_is_an_error_of_usage(environment: Environment) -> None:
     refused(run(environment, *CLEAN_UP, "--every", "59"), 2, "'59' is not valid", "at least 60")
     refused(run(environment, "task", "clean-up"), 2, "invalid choice: 'clean-up'", "cleanup-oauth-tokens")
 
@@ -142,6 +159,20 @@ def test_a_database_without_our_newest_tables_is_refused_with_the_remedy(
         ours = "graphschedule." if platform_db.dialect.name == "postgresql" else ""
         connection.execute(text(f"DROP TABLE {ours}task_run"))
     refused(run(environment, *CLEAN_UP), 70, "run graphschedule-runner db upgrade")
+
+
+@on_postgresql
+def test_a_platform_whose_release_lacks_the_tasks_tables_is_named_in_one_line(
+    platform_db: Engine, environment: Environment
+) -> None:
+    with platform_db.begin() as connection:
+        connection.execute(text(f"DROP TABLE {qualified(platform_db, 'OAuthAccessToken')}"))
+    refused(
+        run(environment, *CLEAN_UP), 70, "a release that this task cannot work with", "OAuthAccessToken", "not exist"
+    )
+    (recorded,) = runs(platform_db)
+    assert recorded.state is RunState.FAILED
+    assert "SELECT" not in recorded.message
 
 
 def test_a_run_that_is_asked_to_end_stops_between_two_steps_and_says_so(

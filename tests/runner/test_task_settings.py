@@ -76,7 +76,6 @@ def test_no_secret_shows() -> None:
         "PRODUCT_ALERT_URLS": "json://s3cret",
         "OPENAI_INTERNAL_API_KEY": "s3cret",
         "CLOUD_STORAGE_URL": "s3://s3cret",
-        "PUSHGATEWAY_URL": "http://s3cret",
         "RABBITMQ_URL": "amqp://user:s3cret@host/",
     }
     assert "s3cret" not in repr(settings(**secrets))

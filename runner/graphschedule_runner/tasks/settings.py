@@ -1,7 +1,7 @@
 """The tasks' settings: environment variables, by the platform's own names and with its defaults (C §3).
 
-What the platform has no name for is ours: where alerts and metrics go, which object store, which embeddings endpoint.
-How often a task runs is no setting of the task: its CronJob says it.
+What the platform has no name for is ours: where alerts go, which object store, which embeddings endpoint. How often a
+task runs, and where its metrics go, are no settings of the task: the command line says it.
 """
 
 from __future__ import annotations
@@ -66,10 +66,6 @@ class TaskSettings:
     """STORE_EMBEDDING_MODEL."""
     docs_folder: str | None
     """DOCS_FOLDER: the documentation whose sections are embedded; None means none."""
-    pushgateway_url: str | None = field(repr=False)
-    """PUSHGATEWAY_URL: where metrics are pushed to; None means nowhere."""
-    pushgateway_instance: str
-    """PUSHGATEWAY_INSTANCE: tells the metrics of this installation from those of others."""
 
     @classmethod
     def from_environment(cls, environment: Environment) -> TaskSettings:
@@ -116,8 +112,6 @@ class TaskSettings:
             embedding_key=environment.get("OPENAI_INTERNAL_API_KEY") or None,
             embedding_model=environment.get("STORE_EMBEDDING_MODEL") or "text-embedding-3-small",
             docs_folder=environment.get("DOCS_FOLDER") or None,
-            pushgateway_url=environment.get("PUSHGATEWAY_URL") or None,
-            pushgateway_instance=environment.get("PUSHGATEWAY_INSTANCE", ""),
         )
 
 
