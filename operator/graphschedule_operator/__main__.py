@@ -96,6 +96,7 @@ async def run(settings: Settings) -> None:
         await sweep.once()
         shards.begin(schedules)
         if insight is not None:
+            prometheus_client.REGISTRY.register(insight.task_runs)
             await insight.begin()
         # kopf ends every task that is younger than itself when it stops: ours are to outlive it.
         works = [

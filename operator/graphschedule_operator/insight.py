@@ -1,4 +1,4 @@
-"""What the platform's database lets the operator know, put together: verdicts on graphs, and what slots came to."""
+"""What the platform's database lets the operator know: verdicts on graphs, what slots came to, and what tasks did."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from graphschedule_operator.history import Histories
 from graphschedule_operator.judge import Judge
 from graphschedule_operator.permanent import Failures
 from graphschedule_operator.tail import Tail
+from graphschedule_operator.task_runs import TaskRuns
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -43,6 +44,8 @@ class Insight:
         self._failures = Failures(self._judge, self._histories, put)
         self._tail = Tail(platform, schedules, self._histories, put, settings)
         self._audit = Audit(platform, client, schedules, cronjobs, settings)
+        self.task_runs = TaskRuns(platform)
+        """Metrics of the system tasks."""
 
     def opinion(self, key: Key, schedule: Object, *, runs: bool) -> Opinion | None:
         """Return what is to be thought of an accepted schedule's graph; see `Failures.opinion`."""
@@ -58,4 +61,4 @@ class Insight:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what is to run until the operator stops."""
-        return [self._judge.for_ever(), self._tail.for_ever(), self._audit.for_ever()]
+        return [each.for_ever() for each in (self._judge, self._tail, self._audit, self.task_runs)]

@@ -80,6 +80,17 @@ class TaskRun(NamedTuple):
     finished_at: datetime | None
 
 
+class Past(NamedTuple):
+    """What a task's runs that are over come to."""
+
+    task: str
+    started_at: datetime
+    """Of the newest one, as the next."""
+    finished_at: datetime
+    succeeded_at: datetime | None
+    """When the newest one that succeeded ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """A run that wants to begin."""
@@ -147,6 +158,14 @@ def newest_of_each(connection: Connection) -> dict[str, TaskRun]:
     newest = select(_c.task, func.max(_c.started_at).label("started_at")).group_by(_c.task).subquery()
     query = select(task_run_table).join(newest, (_c.task == newest.c.task) & (_c.started_at == newest.c.started_at))
     return {row.task: _run(row) for row in connection.execute(query)}
+
+
+def pasts(connection: Connection) -> list[Past]:
+    """Return the past of every task of which a run is over, in the order of their names."""
+    succeeded_at = func.max(_c.finished_at).filter(_c.state == RunState.SUCCEEDED)
+    query = select(_c.task, func.max(_c.started_at), func.max(_c.finished_at), succeeded_at)
+    over = query.where(_c.state != RunState.RUNNING).group_by(_c.task).order_by(_c.task)
+    return [Past(*row) for row in connection.execute(over)]
 
 
 def newest(connection: Connection, task: str, limit: int) -> list[TaskRun]:

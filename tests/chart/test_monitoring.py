@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import prometheus_client
 import pytest
 from graphschedule.outcomes import SlotState
 from graphschedule_operator import metrics
 from graphschedule_operator.status import State
-from graphschedule_runner import task_report
+from graphschedule_operator.task_runs import TaskRuns
 
 from tests.chart.rendering import EVERYTHING, NAMESPACE, Helm
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 """What the names of a family's samples end in (Prometheus' text format)."""
-RELEASES = (f'namespace="{NAMESPACE}", service="graphschedule-operator"', f'instance="{NAMESPACE}/graphschedule"')
-"""The labels of this release's scrapes, and of what its tasks push."""
+RELEASE = f'namespace="{NAMESPACE}", service="graphschedule-operator"'
+"""The labels of this release's scrapes."""
 
 
 def rules(helm: Helm) -> list[Manifest]:
@@ -50,10 +50,9 @@ def expressions(helm: Helm) -> list[str]:
 
 
 def known_samples() -> Iterator[str]:
-    """Yield the names of all samples that the metrics of the operator and of tasks can have."""
-    now = datetime.now(UTC)
-    pushed = task_report.metrics(task_report.Report("t", task_report.SUCCEEDED, now, now), every=300)
-    for family in (*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect(), *pushed.collect()):
+    """Yield the names of all samples that the operator's metrics can have."""
+    of_tasks = TaskRuns(mock.Mock()).collect()
+    for family in (*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect(), *of_tasks):
         yield from (family.name + suffix for suffix in SUFFIXES.get(family.type, ()))
 
 
@@ -79,9 +78,20 @@ def test_alerts_concern_their_own_release_and_tell_people_what_to_do(helm: Helm)
     for rule in rules(helm):
         selectors = re.findall(r"\{([^}]*)\}", rule["expr"])
         assert selectors
-        assert all(selector.startswith(RELEASES) for selector in selectors)
+        assert all(selector.startswith(RELEASE) for selector in selectors)
         assert rule["labels"]["severity"] in {"warning", "critical"}
         assert {"summary", "description"} == rule["annotations"].keys()
+
+
+def test_tasks_are_overdue_by_their_own_intervals_unless_they_fire_by_hand_only(helm: Helm) -> None:
+    overdue = [rule["expr"] for rule in rules(helm) if rule["alert"] == "GraphScheduleTaskOverdue"]
+    assert {tuple(re.findall(r'task="([^"]+)"} > 3 \* (\d+)$', rule)[0]) for rule in overdue} == {
+        ("report-late-executions", "300"),
+        ("report-block-error-rates", "86400"),
+        ("cleanup-expired-files", "21600"),
+        ("report-execution-accuracy-alerts", "86400"),
+        ("ensure-embeddings-coverage", "21600"),
+    }
 
 
 def test_every_panel_has_a_place_of_its_own(helm: Helm) -> None:

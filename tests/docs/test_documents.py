@@ -14,6 +14,7 @@ from graphschedule.outcomes import Outcome
 from graphschedule.status import ConditionType, Reason
 from graphschedule_operator import metrics
 from graphschedule_operator.status import State
+from graphschedule_operator.task_runs import TaskRuns
 from graphschedule_runner import task_report
 from graphschedule_runner.tasks import TASKS
 from graphschedule_runner.tasks.settings import TaskSettings
@@ -55,7 +56,8 @@ def test_exit_codes_document_gives_the_range_of_permanent_codes() -> None:
 
 def registered(of_the_api: bool) -> set[tuple[str, str]]:
     """Return name and type of our metrics: those of the API, or the others."""
-    families = [*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect()]
+    of_tasks = TaskRuns(mock.Mock()).collect()
+    families = [*prometheus_client.REGISTRY.collect(), *metrics.Schedules(State).collect(), *of_tasks]
     return {
         (family.name + ("_total" if family.type == "counter" else ""), family.type)
         for family in families
@@ -84,7 +86,7 @@ def test_tasks_document_lists_every_task_setting_and_metric_and_no_other() -> No
     TaskSettings.from_environment(asked)
     settings = {call.args[0] for call in asked.get.call_args_list if not call.args[0].startswith("RABBITMQ_")}
     assert [row[0] for row in table_rows("tasks.md", "# System tasks")] == [*TASKS]
-    assert {row[0] for row in table_rows("tasks.md", "## Settings")} == settings - {"PUSHGATEWAY_INSTANCE"}
+    assert {row[0] for row in table_rows("tasks.md", "## Settings")} == settings | {"PUSHGATEWAY_URL"}
     now = datetime.now(UTC)
     pushed = task_report.metrics(task_report.Report("t", task_report.SUCCEEDED, now, now), every=300).collect()
     assert {row[0] for row in table_rows("tasks.md", "## What a run says")} == {family.name for family in pushed}

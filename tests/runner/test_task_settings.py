@@ -51,7 +51,7 @@ def test_alerts_to_authors_go_where_those_to_operators_go_unless_said() -> None:
     [
         ("APP_ENV", "production", "write one of local, dev, prod"),
         ("EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS", "5m", "write a whole number of at least 1"),
-        ("EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS", "0", "write a whole number of at least 1"),
+        ("EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS", "299", "write a whole number of at least 300"),
         ("BLOCK_ERROR_RATE_THRESHOLD", "50", "write a share from 0 to 1"),
         ("BLOCK_ERROR_RATE_THRESHOLD", "half", "write a share from 0 to 1"),
         ("BLOCK_ERROR_RATE_THRESHOLD", "nan", "write a share from 0 to 1"),

@@ -34,7 +34,7 @@ class TaskSettings:
     late_threshold_seconds: int
     """EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS: an execution that is queued for longer is late."""
     late_range_seconds: int
-    """EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS: how far back from there to look."""
+    """EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS: and for up to this long; no shorter than the threshold."""
     block_error_threshold: float
     """BLOCK_ERROR_RATE_THRESHOLD: the share of failed runs, 0 to 1, from which on a block is alerted on."""
     block_error_top_blocks: int
@@ -76,10 +76,13 @@ class TaskSettings:
 
         """
         platform_alert_urls = tuple(environment.get("PLATFORM_ALERT_URLS", "").split())
+        late_threshold = _integer(environment, "EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS", 300)
         return cls(
             app_env=_one_of(environment, "APP_ENV", APP_ENVIRONMENTS),
-            late_threshold_seconds=_integer(environment, "EXECUTION_LATE_NOTIFICATION_THRESHOLD_SECS", 300),
-            late_range_seconds=_integer(environment, "EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS", 3600),
+            late_threshold_seconds=late_threshold,
+            late_range_seconds=_integer(
+                environment, "EXECUTION_LATE_NOTIFICATION_CHECKRANGE_SECS", 3600, least=late_threshold
+            ),
             block_error_threshold=_share(environment, "BLOCK_ERROR_RATE_THRESHOLD", 0.5),
             block_error_top_blocks=_integer(environment, "BLOCK_ERROR_INCLUDE_TOP_BLOCKS", 3, least=0),
             notification_types=_notification_types(environment),
