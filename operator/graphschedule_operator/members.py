@@ -53,13 +53,17 @@ class Members:
 
     @property
     def is_known(self) -> bool:
-        """Whether the set can be put together."""
-        return not self._unknown
+        """Whether the set can be put together: with the times, and of everybody who is to be in it."""
+        return not self._unknown and (self.group is not None or not self._wanted)
 
     def remember(self, key: Key) -> None:
         """Take that a schedule was a member before the start."""
         self._wanted[key] = None
         self._unknown.add(key)
+
+    def is_unknown(self, key: Key) -> bool:
+        """Tell whether a schedule is a member of which it is not known with what."""
+        return key in self._unknown
 
     def put(self, key: Key, member: Member, now: float) -> bool:
         """Have a schedule be a member; return whether that is a change."""

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """The shard that a schedule is to be a member of, what this is to hold of it, and whether that is a change."""
+    """The shard that a schedule is to be a member of, what this is to hold of it, and the shards that this changes."""
 
     home: Shard
     member: Member
-    changed: bool
+    changed: Set[Shard]
 
 
 class Membership:
@@ -57,16 +57,22 @@ class Membership:
         return frozenset(self._places.get(key, ()))
 
     def enter(self, schedule: Object, accepted: Accepted, now: float) -> Entry:
-        """Have a schedule be a member of the shard where it belongs."""
+        """Have a schedule be a member of the shard where it belongs.
+
+        One that it is to leave, and of which it is not known what it holds, is to hold the same until then. Otherwise
+        it could not be written, and two shards whose members change places would wait for one another for ever.
+        """
         key = key_of(schedule)
         group = shard.group_of(key.namespace, accepted)
         weight = shards.weight(shard.line(accepted.run, group.shard(0), schedule))
         home = group.shard(self._index(key, group, weight))
-        member = Member(shard.line(accepted.run, home, schedule), weight)
-        members = self.of(home)
-        members.group = group
-        self._places.setdefault(key, set()).add(home)
-        return Entry(home, member, members.put(key, member, now))
+        self.of(home).group = group
+        places = self._places.setdefault(key, set())
+        places.add(home)
+        unknown = {place for place in places if self._members[place].is_unknown(key)}
+        held = {place: Member(shard.line(accepted.run, place, schedule), weight) for place in {home} | unknown}
+        changed = {place for place, member in held.items() if self._members[place].put(key, member, now)}
+        return Entry(home, held[home], changed)
 
     def leave(self, key: Key, places: Set[Shard], now: float) -> None:
         """Have a schedule be no member of some of its shards."""

@@ -345,6 +345,20 @@ def test_what_happened_to_members_while_the_operator_was_down_is_found_at_its_st
         until_members(world, shard_of(world, "moved"), "moved")
 
 
+def test_members_that_changed_places_while_the_operator_was_down_do_not_wait_for_one_another(world: World) -> None:
+    with operator(world):
+        create(world, "a", "early")
+        create(world, "b", "late", cron="5 5 5 5 *")
+        first, second = shard_of(world, "a"), shard_of(world, "b")
+    world.apply("a", **GROUPED, cron="5 5 5 5 *")
+    world.apply("b", **GROUPED)
+    with operator(world):
+        until_members(world, first, "b", "early")
+        until_members(world, second, "a", "late")
+        world.until("graphschedule", "a", lambda obj: obj["status"]["cronJobName"] == second)
+        world.until("graphschedule", "b", lambda obj: obj["status"]["cronJobName"] == first)
+
+
 def test_a_shard_left_without_members_goes_at_the_start(world: World) -> None:
     with operator(world):
         create(world, "a")
