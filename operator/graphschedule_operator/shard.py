@@ -161,12 +161,15 @@ def named(cronjob: Object) -> str | None:
     return name
 
 
-def superseded(cronjob: Object, secret: str, now: datetime) -> dict[str, str]:
-    """Return all Secrets that a CronJob which is to name `secret` named before, and since when it does not."""
+def superseded(cronjob: Object, secret: str, offered: str | None, now: datetime) -> dict[str, str]:
+    """Return all Secrets that a CronJob which is to name `secret` named before, and since when it does not.
+
+    So is the one that was `offered` last: it was made, but what was to name it may have failed.
+    """
     earlier = _retired(cronjob)
-    present = named(cronjob)
-    if present is not None:
-        earlier.setdefault(present, slots.format_instant(now))
+    for other in (named(cronjob), offered):
+        if other is not None:
+            earlier.setdefault(other, slots.format_instant(now))
     earlier.pop(secret, None)
     return earlier
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule import shards
 
@@ -59,6 +59,13 @@ class Standing:
     obstacle: Obstacle | None = None
 
 
+class Offer(NamedTuple):
+    """The Secret that was created last for a shard, as far as we know, and when; in seconds of the loop's clock."""
+
+    secret: str | None
+    when: float
+
+
 class Shards:
     """All shards."""
 
@@ -81,7 +88,7 @@ class Shards:
         self._membership = Membership(Load(settings.shard_members, shards.MAX_BYTES))
         self._digests: dict[Shard, tuple[int, str]] = {}
         self._obstacles: dict[Shard, Obstacle] = {}
-        self._offered: defaultdict[Shard, float] = defaultdict(self._loop.time)
+        self._offers: defaultdict[Shard, Offer] = defaultdict(lambda: Offer(None, self._loop.time()))
 
     # --- what reconciles say and ask: nothing is written here --------------------------------------------------------
 
@@ -96,8 +103,8 @@ class Shards:
         """
         key = key_of(schedule)
         home, member, changed = self._membership.enter(schedule, accepted, self._loop.time())
-        if changed:
-            self._soon(home)
+        for place in changed:
+            self._soon(place)
         cronjob, members = self._cronjobs.get(home), self._membership.of(home)
         told = not members.is_applied_known and shard.told(schedule) == home and graph.was_fit(schedule)
         if cronjob is None or not (told or members.applied(key) == member):
@@ -186,12 +193,13 @@ class Shards:
         secret = shard.secret_name(live, digest)
         if secret != shard.named(live) and memory.owes(live, self._clock()):
             return WAIT_SECONDS
-        superseded = shard.superseded(live, secret, self._clock())
+        offer = self._offers[place]
+        superseded = shard.superseded(live, secret, offer.secret, self._clock())
         expired = shard.expired(superseded, self._clock())
         kept = {name: since for name, since in superseded.items() if name not in expired}
         manifest = shard.cronjob(group, place, secret, kept, self._settings)
         is_new = not contains(live, manifest)
-        if is_new or self._loop.time() - self._offered[place] > self._settings.sweep_seconds:
+        if is_new or self._loop.time() - offer.when > self._settings.sweep_seconds:
             await self._offer(place, shard.secret(live, secret, file or await _file(wanted)))
         if is_new:
             for name in expired:
@@ -216,7 +224,7 @@ class Shards:
         """Create a Secret unless it is there: it cannot be read, so this is how one is replaced that was deleted."""
         with suppress(kube.ConflictError):
             await self._kube.create(kube.SECRETS, secret)
-        self._offered[place] = self._loop.time()
+        self._offers[place] = Offer(secret["metadata"]["name"], self._loop.time())
 
     async def _delete(self, secret: Key) -> None:
         with suppress(kube.NotFoundError):
@@ -225,7 +233,7 @@ class Shards:
     def _forget(self, place: Shard) -> None:
         """Forget a shard that has neither a CronJob nor members."""
         self._membership.forget(place)
-        for known in (self._digests, self._obstacles, self._offered):
+        for known in (self._digests, self._obstacles, self._offers):
             known.pop(place, None)
 
     def _obstruct(self, place: Shard, obstacle: Obstacle) -> None:

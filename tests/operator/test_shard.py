@@ -29,7 +29,12 @@ UID = "6a9f6a2e-0000-4000-8000-000000000001"
 def live(settings: Settings, secret: str | None = "set-1", retired: dict[str, str] | None = None) -> dict[str, Any]:
     """Return a shard's CronJob as the server holds it."""
     made = dict(shard.cronjob(GROUP, GROUP.shard(0), secret, retired or {}, settings))
-    made["metadata"] |= {"uid": UID, "creationTimestamp": "2026-05-01T00:00:00Z", "resourceVersion": "7"}
+    made["metadata"] |= {
+        "uid": UID,
+        "creationTimestamp": "2026-05-01T00:00:00Z",
+        "resourceVersion": "7",
+        "generation": 1,
+    }
     return made
 
 
@@ -128,7 +133,7 @@ def test_a_secret_is_named_after_its_content_and_its_cronjob(settings: Settings)
 
 
 def test_an_earlier_set_is_kept_for_as_long_as_its_jobs_may_take(settings: Settings, now: datetime) -> None:
-    superseded = shard.superseded(live(settings), "set-2", now)
+    superseded = shard.superseded(live(settings), "set-2", "set-1", now)
     assert superseded == {"set-1": "2026-05-04T07:30:12Z"}
     assert shard.expired(superseded, now + timedelta(minutes=10)) == set()
     assert shard.expired(superseded, now + timedelta(minutes=10, seconds=1)) == {"set-1"}
@@ -136,15 +141,19 @@ def test_an_earlier_set_is_kept_for_as_long_as_its_jobs_may_take(settings: Setti
 
 def test_a_set_that_is_wanted_again_is_not_deleted(settings: Settings, now: datetime) -> None:
     cronjob = live(settings, "set-2", retired={"set-1": "2026-05-04T07:00:00Z"})
-    assert shard.superseded(cronjob, "set-1", now).keys() == {"set-2"}
-    assert shard.superseded(cronjob, "set-2", now).keys() == {"set-1"}
+    assert shard.superseded(cronjob, "set-1", "set-2", now).keys() == {"set-2"}
+    assert shard.superseded(cronjob, "set-2", None, now).keys() == {"set-1"}
+
+
+def test_a_set_that_was_made_and_never_named_is_not_left_behind(settings: Settings, now: datetime) -> None:
+    assert shard.superseded(live(settings), "set-3", "set-2", now).keys() == {"set-1", "set-2"}
 
 
 @pytest.mark.parametrize("broken", ["", "x", "[]", "3", '{"set-1": "yesterday"}', '{"set-1": 3}'])
 def test_what_somebody_broke_is_no_list_of_secrets(settings: Settings, now: datetime, broken: str) -> None:
     cronjob = live(settings)
     cronjob["metadata"]["annotations"][labels.RETIRED_ANNOTATION] = broken
-    assert shard.superseded(cronjob, "set-1", now) == {}
+    assert shard.superseded(cronjob, "set-1", None, now) == {}
 
 
 # --- when a CronJob may be changed or deleted -------------------------------------------------------------------------
@@ -252,5 +261,7 @@ def test_a_set_is_known_when_all_who_were_members_before_the_start_were_looked_a
     assert not members.is_known
     members.put(A, Member("a", 1), 0.0)
     members.drop(B, 0.0)
+    assert not members.is_known
+    members.group = Group("team", "0 9 * * *", "Etc/UTC")
     assert members.is_known
     assert [*members.wanted()] == [A]
