@@ -70,11 +70,11 @@ async def run(settings: Settings) -> None:
     queue: WorkQueue[Key] = WorkQueue(rate=settings.rate, routine_rate=settings.routine_rate)
     shard_queue: WorkQueue[Shard] = WorkQueue(rate=settings.rate)
 
-    def put(concerned: Key) -> None:
-        if isinstance(concerned, Shard):
-            shard_queue.put(concerned)
+    def put(key: Key, *, routine: bool = False) -> None:
+        if isinstance(key, Shard):
+            shard_queue.put(key, routine=routine)
         else:
-            queue.put(concerned)
+            queue.put(key, routine=routine)
 
     counted = metrics.Schedules(State)
     prometheus_client.REGISTRY.register(counted)

@@ -31,6 +31,7 @@ class Shard(Key):
 @dataclass(frozen=True, slots=True)
 class _Entry:
     version: int
+    generation: int
     concerned: Key | None
     text: bytes
 
@@ -69,13 +70,18 @@ class Cache:
             if obj is not None:
                 yield key, obj
 
+    def asks_as_before(self, obj: Object) -> bool:
+        """Tell whether an object's spec is the one that is known: others then changed its status or its marks."""
+        known = self._entries.get(key_of(obj))
+        return known is not None and known.generation == generation_of(obj)
+
     def put(self, obj: Object) -> Set[Key]:
         """Take an object that exists."""
         key, version = key_of(obj), version_of(obj)
         known = self._entries.get(key)
         if version <= self._gone.get(key, 0) or (known is not None and version <= known.version):
             return frozenset()
-        self._entries[key] = entry = _Entry(version, self._concerned_by(obj), _compact(obj))
+        self._entries[key] = entry = _Entry(version, generation_of(obj), self._concerned_by(obj), _compact(obj))
         return _keys(entry, known)
 
     def remove(self, obj: Object) -> Set[Key]:
@@ -114,6 +120,11 @@ def key_of(obj: Object) -> Key:
 def version_of(obj: Object) -> int:
     """Return the object's (or list's) resource version as the number it is."""
     return int(obj["metadata"]["resourceVersion"])
+
+
+def generation_of(obj: Object) -> int:
+    """Return the number of the object's spec: each that differs from the one before has a higher one."""
+    return int(obj["metadata"]["generation"])
 
 
 def controller_of(obj: Object) -> Mapping[str, Any] | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from graphschedule_operator.cache import Cache, Key
     from graphschedule_operator.settings import Settings
+    from graphschedule_operator.workqueue import Put
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,18 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
-def registry(
-    schedules: Cache, cronjobs: Cache, put: Callable[[Key], None], listed: Callable[[], None]
-) -> kopf.OperatorRegistry:
+def take(cache: Cache, event: kopf.RawEvent, put: Put[Key]) -> None:
+    """Take news into a cache, and put whom it concerns.
+
+    News that leaves a spec as it was is routine: at a tick, the status of every CronJob that fires changes, twice.
+    """
+    deleted, obj = event["type"] == "DELETED", event["object"]
+    is_routine = not deleted and cache.asks_as_before(obj)
+    for key in cache.remove(obj) if deleted else cache.put(obj):
+        put(key, routine=is_routine)
+
+
+def registry(schedules: Cache, cronjobs: Cache, put: Put[Key], listed: Callable[[], None]) -> kopf.OperatorRegistry:
     """Return the handlers: news goes into a cache, and `put` is told of the schedules and shards that it concerns.
 
     `listed` is told of every object that comes from a list. kopf lists at its start and whenever a watch has lost
@@ -77,12 +87,10 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
 
-    def take(cache: Cache, event: kopf.RawEvent) -> None:
+    def hear(cache: Cache, event: kopf.RawEvent) -> None:
         if event["type"] is None:
             listed()
-        change = cache.remove if event["type"] == "DELETED" else cache.put
-        for key in change(event["object"]):
-            put(key)
+        take(cache, event, put)
 
     @kopf.on.login(registry=handlers)
     async def login(**_: object) -> kopf.ConnectionInfo:
@@ -92,12 +100,12 @@ def registry(
     @kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=handlers)
     async def schedule_event(event: kopf.RawEvent, **_: object) -> None:
         """Take news of a GraphSchedule."""
-        take(schedules, event)
+        hear(schedules, event)
 
     @kopf.on.event(*BATCH, registry=handlers)
     async def cronjob_event(event: kopf.RawEvent, **_: object) -> None:
         """Take news of a CronJob of ours."""
-        take(cronjobs, event)
+        hear(cronjobs, event)
 
     return handlers
 

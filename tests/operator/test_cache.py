@@ -9,7 +9,8 @@ from graphschedule_operator.cache import Cache, Key, key_of, owning_schedule
 
 
 def schedule(name: str, version: int, **members: object) -> dict[str, Any]:
-    return {"metadata": {"namespace": "team", "name": name, "resourceVersion": str(version)}, **members}
+    metadata = {"namespace": "team", "name": name, "resourceVersion": str(version), "generation": 1}
+    return {"metadata": metadata, **members}
 
 
 def cronjob(name: str, version: int, owner: str | None, kind: str = "GraphSchedule") -> dict[str, Any]:
