@@ -12,7 +12,6 @@ import zlib
 from typing import TYPE_CHECKING
 
 from graphschedule.errors import InvalidValueError
-from graphschedule.payload import RunPayload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,13 +55,3 @@ def lines(path: Path) -> Iterator[str]:
                 yield line.rstrip("\n")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InvalidValueError("shard", str(path), f"name a readable gzip file of run payloads ({error})") from error
-
-
-def read(path: Path) -> Iterator[RunPayload]:
-    """Yield the payloads of a file as they are read.
-
-    Raises:
-        InvalidValueError: see `lines`; or a line is no run payload.
-
-    """
-    return map(RunPayload.decode, lines(path))
