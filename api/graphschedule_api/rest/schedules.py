@@ -27,12 +27,12 @@ from graphschedule_api.rest.problems import BadRequestError, Kind, documented
 from graphschedule_api.rest.routing import Asking, Known, RestRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from graphschedule.spec import GraphScheduleSpec
 
     from graphschedule_api.auth.callers import Caller, Right
-    from graphschedule_api.cache import Entry, Object
+    from graphschedule_api.cache import Object
     from graphschedule_api.schedules import Schedules
 
 _ATTEMPTS = 3
@@ -81,16 +81,13 @@ async def list_schedules(
 ) -> Response:
     """List schedules, page by page: a user's own; of others those that the caller may list."""
     now = datetime.now(UTC)
-    entries = schedules.entries(user_id=_of_whom(caller, user_id), graph_id=graph_id)
-    chosen = [
+    whose, allowed = _of_whom(caller, user_id), await _where_it_may_list(caller, schedules)
+    chosen = (
         entry
-        for entry in entries
-        if (paused is None or entry.paused == paused) and (ready is None or entry.ready == ready)
-    ]
-    allowed = await _where_it_may_list(caller, chosen, schedules.namespace)
-    shown, following = listing.page(
-        (each for each in chosen if each.key.namespace in allowed), sort, limit, cursor, now
+        for entry in schedules.entries(user_id=whose, graph_id=graph_id)
+        if paused in {None, entry.paused} and ready in {None, entry.ready} and entry.key.namespace in allowed
     )
+    shown, following = listing.page(chosen, sort, limit, cursor, now)
     return views.response({"items": [views.view(each.read(), now) for each in shown], "nextCursor": following})
 
 
@@ -277,17 +274,17 @@ def _of_whom(caller: Caller, user_id: str | None) -> str | None:
     return caller.user_id
 
 
-async def _where_it_may_list(caller: Caller, entries: Iterable[Entry], namespace: str) -> set[str]:
+async def _where_it_may_list(caller: Caller, schedules: Schedules) -> set[str]:
     """Return the namespaces of which a caller may list schedules.
 
     Raises:
         NotAuthorizedError: there is none.
 
     """
-    namespaces = {entry.key.namespace for entry in entries} | {namespace}
+    namespaces = {entry.key.namespace for entry in schedules.entries()} | {schedules.namespace}
     allowed = {each for each in namespaces if await caller.may(callers.LIST, each)}
     if not allowed:
-        raise NotAuthorizedError(f"{caller.name} may not {callers.LIST} in namespace {namespace}")
+        raise NotAuthorizedError(f"{caller.name} may not {callers.LIST} in namespace {schedules.namespace}")
     return allowed
 
 
