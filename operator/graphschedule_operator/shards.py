@@ -23,7 +23,7 @@ from graphschedule_operator.drift import contains
 from graphschedule_operator.members import Pace
 from graphschedule_operator.membership import Membership
 from graphschedule_operator.packing import Load
-from graphschedule_operator.reconcile import now
+from graphschedule_operator.reconcile import CONFLICT_SECONDS, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Set
@@ -44,8 +44,6 @@ NEAR = timedelta(seconds=5)
 
 WAIT_SECONDS = 0.5
 """When to look again at a CronJob that owes a Job or has one at work."""
-CONFLICT_SECONDS = 30.0
-"""When to look again at a name that a stranger's CronJob has: strangers' are not watched."""
 
 
 @dataclass(frozen=True, slots=True)
