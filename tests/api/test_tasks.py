@@ -133,6 +133,12 @@ def test_the_job_is_made_from_the_cronjob(api: Api, world: World) -> None:
     assert container["env"] == [{"name": "NOTIFICATION_TYPES", "value": "AGENT_RUN,LOW_BALANCE"}]
 
 
+def test_no_types_of_notifications_are_nobodys_batches(api: Api, world: World) -> None:
+    before = {pod["metadata"]["name"] for pod in pods(world)}
+    assert api.result(BATCHES, kwargs={"notification_types": []}) is None
+    assert {pod["metadata"]["name"] for pod in pods(world)} == before
+
+
 @pytest.mark.parametrize(
     ("report", "words"),
     [

@@ -79,7 +79,7 @@ def body(platform_database: Service) -> dict[str, Any]:
 def world(cluster: Cluster, platform_database: Service, rabbitmq_server: RabbitMQ) -> Iterator[World]:
     """Install the chart with the API; what is not of a namespace may be another release's."""
     alone = str(not cluster.kubectl("get", "crd", CRD, "--ignore-not-found")).lower()
-    values = dict.fromkeys(CLUSTER_WIDE, alone)
+    values = {"tasks.settings.APP_ENV": "prod"} | dict.fromkeys(CLUSTER_WIDE, alone)
     with rabbitmq_server.vhost() as broker:
         at = cluster.node_address
         urls = (f"{platform_database.url_for(at)}?schema=platform", broker.url_for(at))
@@ -135,6 +135,7 @@ def test_a_schedule_made_by_the_rpc_has_a_cronjob_for_as_long_as_it_lives(
 def test_a_system_task_run_by_the_rpc_returns_what_its_pod_came_to(http: httpx.Client) -> None:
     assert call(http, "execute_report_late_executions") == "No late executions detected."
     assert call(http, "execute_cleanup_oauth_tokens") is None
+    assert call(http, "execute_process_existing_batches", kwargs={"notification_types": ["AGENT_RUN"]}) is None
 
 
 def test_a_rolling_restart_under_load_drops_no_request_and_loses_no_schedule(

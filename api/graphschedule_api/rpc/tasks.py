@@ -32,6 +32,8 @@ System = Annotated[Tasks, Depends(_tasks)]
 async def execute_process_existing_batches(asked: models.Batches, tasks: System) -> None:
     """Send the batches of notifications that are due, of the types in `kwargs.notification_types`."""
     types = asked.kwargs.get("notification_types")
+    if types == []:
+        return  # to the task, no types mean all
     given = {NOTIFICATION_TYPES: ",".join(map(str, types))} if isinstance(types, list) else {}
     await _run(tasks, "process-existing-batches", given)
 
