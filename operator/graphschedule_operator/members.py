@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from graphschedule_operator.packing import Load
@@ -82,6 +83,10 @@ class Members:
         self._unknown.discard(key)
         self._bytes -= known.weight if known else 0
         self._changed(now)
+
+    def keeps(self, key: Key, limit: int) -> bool:
+        """Tell whether a schedule is one of the first so many members: others are too many, where the limit was cut."""
+        return key in self._wanted and (len(self._wanted) <= limit or key in islice(self._wanted, limit))
 
     def others(self, key: Key) -> Load:
         """Return the load without a schedule."""

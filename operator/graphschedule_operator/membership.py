@@ -92,5 +92,5 @@ class Membership:
         """Return the index of the shard where a schedule belongs."""
         known = {index: self._members[place] for index, place in self._groups[group.namespace, group.name].items()}
         others = {index: members.others(key) for index, members in known.items()}
-        present = [index for index, members in known.items() if key in members]
+        present = [index for index, members in known.items() if members.keeps(key, self._limit.members)]
         return packing.place(weight, others, present, self._limit)

@@ -19,13 +19,14 @@ class Load(NamedTuple):
 def place(weight: int, others: Mapping[int, Load], present: Collection[int], limit: Load) -> int:
     """Return the index of the shard for a member that takes `weight` bytes.
 
-    `others` are the loads of the group's shards without it, `present` those where it is. It stays where it fits; else
-    it goes to the fullest shard that has room for it, so that the others run empty, or to a new one.
+    `others` are the loads of the group's shards without it, `present` the shards where it is and not too many are. It
+    stays where it fits; else it goes to the fullest shard that has room for it, so that the others run empty, or to a
+    new one.
     """
     room = {
         index: load
         for index, load in others.items()
-        if load.members < limit.members and load.bytes + weight <= limit.bytes
+        if (index in present or load.members < limit.members) and load.bytes + weight <= limit.bytes
     }
     candidates = room.keys() & set(present) or room.keys()
     if candidates:

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     routine_rate: float = Field(
         default=100.0,
         gt=0,
-        description="Of these, the most per second that only tell of slots that went well: each is two writes.",
+        description="Of these, the most per second that can wait: telling of a slot that went well is two writes.",
     )
     sweep_seconds: float = Field(default=300.0, gt=0, description="Pause between full comparisons with the API server.")
     silence_seconds: float = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ NOW = datetime(2026, 5, 4, 7, 30, tzinfo=UTC)
         pytest.param(1, {0: Load(3, 30), 2: Load(3, 30)}, [], 1, id="all are full"),
         pytest.param(100, {0: Load(1, 950), 1: Load(0, 0)}, [], 1, id="no room for so much"),
         pytest.param(1, {0: Load(0, 0), 1: Load(2, 20)}, [0], 0, id="it stays"),
+        pytest.param(1, {0: Load(9, 90), 1: Load(1, 10)}, [0], 0, id="it stays, though the limit was cut"),
         pytest.param(100, {0: Load(1, 950), 1: Load(1, 10)}, [0], 1, id="it has grown too large to stay"),
         pytest.param(1, {0: Load(1, 10), 1: Load(1, 10)}, [], 0, id="of equals the first"),
         pytest.param(5000, {0: Load(0, 0)}, [], 1, id="larger than any shard, it gets one alone"),
@@ -46,8 +48,8 @@ def test_a_member_goes_where_it_is_or_to_the_fullest_shard_with_room(
 class Model:
     """A membership under test, and who was packed where."""
 
-    def __init__(self) -> None:
-        self.membership = Membership(LIMIT)
+    def __init__(self, limit: Load = LIMIT) -> None:
+        self.membership = Membership(limit)
         self.homes: dict[Key, Shard] = {}
         self.schedules: dict[Key, dict[str, Any]] = {}
 
@@ -63,9 +65,9 @@ class Model:
         self.membership.leave(key, self.membership.places(key), 0.0)
         del self.homes[key], self.schedules[key]
 
-    def restarted(self) -> Model:
-        """Return the model as it is after a restart, when all schedules were looked at."""
-        after = Model()
+    def restarted(self, limit: Load = LIMIT) -> Model:
+        """Return the model as it is after a restart, when all schedules were looked at and none was written."""
+        after = Model(limit)
         cache = Cache(key_of)
         for key, schedule in self.schedules.items():
             cache.put({**schedule, "status": {"cronJobName": self.homes[key].name}})
@@ -99,6 +101,18 @@ def test_whatever_comes_and_goes_each_change_moves_nobody_else_and_no_limit_is_p
             assert len(inside) <= LIMIT.members
             assert model.membership.of(home).others(Key("team", "nobody")).bytes <= LIMIT.bytes
     assert model.restarted().homes == model.homes
+
+
+def test_where_the_limit_was_cut_only_those_move_who_are_too_many() -> None:
+    model = Model()
+    for number in range(7):
+        model.enter(number, 10)
+    after = model.restarted(Load(members=2, bytes=1000))
+    moved = [key for key, home in after.homes.items() if home != model.homes[key]]
+    assert len(moved) == 2
+    assert max(Counter(after.homes.values()).values()) == 2
+    grown = Load(members=5, bytes=1000)
+    assert model.restarted(grown).homes == model.homes
 
 
 def make_member(number: int, size: int) -> dict[str, Any]:
