@@ -10,7 +10,6 @@ from graphschedule_platform.late import RUNNING, late_executions
 from graphschedule_platform.rows import QUEUED
 
 from graphschedule_runner import alerts
-from graphschedule_runner.masking import mask
 from graphschedule_runner.tasks.task import TaskResult
 
 if TYPE_CHECKING:
@@ -46,9 +45,9 @@ def run(context: TaskContext) -> TaskResult:
             threshold=timedelta(seconds=settings.late_threshold_seconds),
             check_range=timedelta(seconds=settings.late_range_seconds),
         )
-    text = message(late, now)
-    alerts.tell(context, NAME, [alerts.Alert(NAME, facts(late), mask(text))] if late else [])
-    return TaskResult(text, counts(late))
+    alert = alerts.Alert(NAME, facts(late), message(late, now, with_ids=False))
+    alerts.tell(context, NAME, [alert] if late else [])
+    return TaskResult(message(late, now, with_ids=True), counts(late))
 
 
 def counts(late: Sequence[LateExecution]) -> dict[str, int]:
@@ -61,8 +60,11 @@ def counts(late: Sequence[LateExecution]) -> dict[str, int]:
     }
 
 
-def message(late: Sequence[LateExecution], now: datetime) -> str:
-    """Return what is to be said: the totals, and those that have not started or started first."""
+def message(late: Sequence[LateExecution], now: datetime, *, with_ids: bool) -> str:
+    """Return what is to be said: the totals, and those that have not started or started first.
+
+    Ids lead to users, and do not belong in what leaves the cluster.
+    """
     if not late:
         return NONE_LATE
     of = counts(late)
@@ -72,7 +74,7 @@ def message(late: Sequence[LateExecution], now: datetime) -> str:
     )
     first = sorted(late, key=lambda execution: (execution.started_at is not None, execution.started_at or now))
     more = [f"and {len(late) - SHOWN} more"] if len(late) > SHOWN else []
-    return "\n".join([title, *(_line(execution, now) for execution in first[:SHOWN]), *more])
+    return "\n".join([title, *(_line(execution, now, with_ids) for execution in first[:SHOWN]), *more])
 
 
 def facts(late: Sequence[LateExecution]) -> frozenset[str]:
@@ -83,11 +85,14 @@ def facts(late: Sequence[LateExecution]) -> frozenset[str]:
     return frozenset(f"{CROWD << doubling} or more" for doubling in range(doublings))
 
 
-def _line(execution: LateExecution, now: datetime) -> str:
+def _line(execution: LateExecution, now: datetime, with_ids: bool) -> str:
     started = "not started" if execution.started_at is None else f"started {execution.started_at:%Y-%m-%d %H:%M} UTC"
+    line = f"- {execution.status} for {_age(now - execution.created_at)}, {started}"
+    if not with_ids:
+        return line
     return (
-        f"- {execution.status} for {_age(now - execution.created_at)}, {started}: execution {execution.id} "
-        f"of graph {execution.graph_id} version {execution.graph_version}, user {execution.user_id}"
+        f"{line}: execution {execution.id} of graph {execution.graph_id} version {execution.graph_version}, "
+        f"user {execution.user_id}"
     )
 
 
