@@ -24,6 +24,7 @@ UTC_ZONE = "UTC"
 MAX_BYTES = payload.MAX_BYTES - 4096
 """Limit of inputs and credentials: a run's arguments hold them, and names and ids besides."""
 
+_ARGUMENTS = "spec.inputs and spec.credentials"
 _NEXT_RUNS_KEPT = 16384
 _CRONS_KEPT = 16384
 
@@ -41,10 +42,14 @@ def accepted(members: Mapping[str, Any], now: datetime) -> GraphScheduleSpec:
         first = error.errors(include_url=False)[0]
         raise InvalidValueError(".".join(("spec", *map(str, first["loc"]))), first["input"], first["msg"]) from error
     _next(spec.cron, spec.time_zone or UTC_ZONE, now.replace(second=0, microsecond=0))
-    size = len(orjson.dumps([members.get("inputs"), members.get("credentials")]))
+    try:
+        size = len(orjson.dumps([members.get("inputs"), members.get("credentials")]))
+    except orjson.JSONEncodeError as error:  # Python reads more than JSON's other readers do
+        remedy = f"integers may have 64 bits, and text must be Unicode ({error})"
+        raise InvalidValueError(_ARGUMENTS, "a value in them", remedy) from error
     if size > MAX_BYTES:
         remedy = f"they may take {MAX_BYTES} bytes as JSON together; keep large values elsewhere and pass a reference"
-        raise InvalidValueError("spec.inputs and spec.credentials", f"{size} bytes", remedy)
+        raise InvalidValueError(_ARGUMENTS, f"{size} bytes", remedy)
     return spec
 
 

@@ -97,6 +97,7 @@ def test_a_user_need_not_say_who_it_is_but_an_administrator_must_say_for_whom(
         ({"surprise": 1}, "surprise", "Extra inputs"),
         ({"inputs": [1]}, "inputs", "dictionary"),
         ({"inputs": {"text": "x" * 200_000}}, "inputs and credentials", "bytes"),
+        ({"inputs": {"number": 2**64}}, "inputs and credentials", "64 bits"),
         ({"inputsFrom": [{"key": "token"}]}, "inputsFrom.0", "secretRef"),
     ],
 )
@@ -124,6 +125,9 @@ def test_a_graph_that_cannot_be_run_is_refused_with_its_nodes_errors(rest: Rest,
     assert told["nodeErrors"] == {node.id: {"input": "This field is required"}}
 
 
+LONE_SURROGATE = b'{"graph": {"id": "g"}, "cron": "* * * * *", "inputs": {"text": "\\ud800"}}'
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status", "kind"),
     [
@@ -131,6 +135,8 @@ def test_a_graph_that_cannot_be_run_is_refused_with_its_nodes_errors(rest: Rest,
         (b"\xff", {"Content-Type": "application/json"}, 400, "bad-request"),
         (b"[]", {"Content-Type": "application/json"}, 422, "invalid"),
         (b"", {"Content-Type": "application/json"}, 422, "invalid"),
+        (LONE_SURROGATE, {"Content-Type": "application/json"}, 422, "invalid"),
+        (b'{"\\ud800": 1}', {"Content-Type": "application/json"}, 422, "invalid"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
         (b"{}", {}, 415, "unsupported-media-type"),
         (b" " * 1_100_000, {"Content-Type": "application/json"}, 413, "too-large"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from graphschedule.errors import InvalidValueError
@@ -177,7 +177,7 @@ def _headers(error: Exception) -> dict[str, str]:
 def _response(kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **members: object) -> Response:
     told = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": detail}
     told |= {name: value for name, value in members.items() if value is not None}
-    return Response(orjson.dumps(told), kind.status, dict(headers or {}), MEDIA_TYPE)
+    return Response(json.dumps(told), kind.status, dict(headers or {}), MEDIA_TYPE)
 
 
 def _example(kind: Kind) -> dict[str, Any]:
