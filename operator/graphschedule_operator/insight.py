@@ -56,8 +56,9 @@ class Insight:
         return self._histories.of(schedule["metadata"]["uid"])
 
     async def begin(self) -> None:
-        """Read the ledger once, so that the first reconciles know it."""
+        """Read the ledger once, so that the first reconciles know it, and the record of tasks, for the metrics."""
         await self._tail.look()
+        await self.task_runs.look()
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what is to run until the operator stops."""

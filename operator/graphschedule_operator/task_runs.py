@@ -34,8 +34,8 @@ class TaskRuns:
     async def for_ever(self) -> None:
         """Read the record again and again."""
         while True:
-            await self.look()
             await asyncio.sleep(PAUSE_SECONDS)
+            await self.look()
 
     async def look(self) -> None:
         """Read the record; while that is not possible, what was read last stands."""

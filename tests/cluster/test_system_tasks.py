@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ TASK_LABEL = "graphschedule.io/task"
 CLUSTER_WIDE = ("crds.enabled", "rbac.aggregateRoles")
 CRD = "graphschedules.graphschedule.io"
 EMBEDDINGS = "ensure-embeddings-coverage"
+OPERATOR = "deployment/graphschedule-operator"
+READ_METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,14 @@ def test_each_task_runs_to_success_when_a_person_wants_it(world: World, engine: 
         newest = task_runs.newest_of_each(connection)
     assert {task: run.state for task, run in newest.items()} == dict.fromkeys(TASKS, RunState.SUCCEEDED)
     assert "/queue_weekly_summary" in [path for path, _ in services.peer.asked]
+
+
+def test_a_new_operator_serves_what_the_runs_came_to(world: World) -> None:
+    world.kubectl("rollout", "restart", OPERATOR)
+    world.kubectl("rollout", "status", OPERATOR, "--timeout=120s")
+    metrics = world.kubectl("exec", OPERATOR, "--", "python3", "-c", READ_METRICS)
+    failed = dict(re.findall(r'^graphschedule_task_last_run_failed{task="([^"]+)"} (\S+)$', metrics, re.MULTILINE))
+    assert failed == dict.fromkeys(TASKS, "0.0")
 
 
 def test_a_dependency_that_fails_is_named_and_the_next_run_recovers(world: World, services: Services) -> None:
