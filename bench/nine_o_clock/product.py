@@ -12,7 +12,7 @@ from graphschedule.slots import format_instant
 
 from bench import api
 from bench.nine_o_clock import churn, load, schedules, weight
-from bench.nine_o_clock.part import PATIENCE_SECONDS, Part, Told, cron_of, execution_id, tick_after, watch
+from bench.nine_o_clock.part import Part, Told, cron_of, execution_id, tick_after, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dev.cluster import Cluster
 
 Dispatch = Literal["PerSchedule", "Grouped"]
+
+PATIENCE_SECONDS = 1800
+"""For statuses, which are told at a bounded rate."""
 
 
 def fire(
