@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphschedule import labels
 
+from tests.api.pods import end, pods
 from tests.api.process import running
 from tests.operator.world import native
 
@@ -60,11 +60,6 @@ def called(api: Api, method: str, **members: object) -> Iterator[Future[httpx.Re
         yield caller.submit(api.call, method, **members)
 
 
-def pods(world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(world.kubectl("get", "pods", "--output", "json"))["items"]
-    return found
-
-
 def pod_of(world: World, method: str, *, but: Container[str] = ()) -> dict[str, Any]:
     """Wait for the pod of a method's Job, one that none knows yet."""
     prefix = f"release-{method.removeprefix('execute_').replace('_', '-')}-"
@@ -75,18 +70,6 @@ def pod_of(world: World, method: str, *, but: Container[str] = ()) -> dict[str, 
             if name.startswith(prefix) and phase == "Pending" and name not in but:
                 return pod
         assert time.monotonic() < deadline
-
-
-def end(world: World, pod: dict[str, Any], *, code: int = 0, **report: object) -> None:
-    """Have a pod end with a report as its last words."""
-    message = json.dumps({"text": None, "counts": {}} | report) if report else ""
-    terminated = {"exitCode": code, "reason": "Completed", "message": message}
-    container = {"name": "main", "image": "x", "imageID": "x", "ready": False, "restartCount": 0}
-    status = {
-        "phase": "Failed" if code else "Succeeded",
-        "containerStatuses": [container | {"state": {"terminated": terminated}}],
-    }
-    world.patch("pod", pod["metadata"]["name"], {"status": status}, "--subresource=status")
 
 
 @pytest.mark.parametrize("method", NOTHING)
