@@ -48,8 +48,8 @@ def admin(issuer: Issuer) -> str:
     return issuer.token("the-admin", role="admin")
 
 
-def test_nothing_that_is_asked_is_answered_otherwise_than_described(api: Api, admin: str) -> None:
-    ask(api, admin, "--phases=examples,coverage,fuzzing", "--max-examples=3", "--max-time=20")
+def test_nothing_that_is_asked_is_answered_otherwise_than_described(api: Api, admin: str, tmp_path: Path) -> None:
+    ask(api, admin, tmp_path, "--phases=examples,coverage,fuzzing", "--max-examples=3", "--max-time=20")
 
 
 def test_nor_is_what_is_asked_about_things_that_are_there(
@@ -58,19 +58,26 @@ def test_nor_is_what_is_asked_about_things_that_are_there(
     rest, graph = Rest(api, admin), platform.graph
     draft = {"userId": graph.user_id, "graph": {"id": graph.id}, "cron": "0 9 * * *"}
     there = {"path.schedule_id": rest.create(draft)["id"], "path.task": TASK}
-    settings = tmp_path / "schemathesis.toml"
-    settings.write_text("[parameters]\n" + "".join(f'"{name}" = "{value}"\n' for name, value in there.items()))
+    (tmp_path / "schemathesis.toml").write_text(
+        "[parameters]\n" + "".join(f'"{name}" = "{value}"\n' for name, value in there.items())
+    )
     chosen = ("--include-path-regex={(schedule_id|task)}", "--exclude-method=DELETE")
-    ask(api, admin, *chosen, "--phases=coverage,fuzzing", "--max-examples=5", "--max-time=14", before=settings)
+    ask(api, admin, tmp_path, *chosen, "--phases=coverage,fuzzing", "--max-examples=5", "--max-time=14")
     assert rest.get(f"/schedules/{there['path.schedule_id']}")["userId"] == graph.user_id
 
 
-def ask(api: Api, token: str, *options: str, before: Path | None = None) -> None:
-    """Ask the service what its description allows and what it does not; no answer may contradict the description."""
-    configured = ["--config-file", str(before)] if before else []
-    command = [sys.executable, "-m", "schemathesis.cli", *configured, "run", f"{api.address}/openapi.json"]
+def ask(api: Api, token: str, folder: Path, *options: str) -> None:
+    """Ask the service what its description allows and what it does not; no answer may contradict the description.
+
+    A file `schemathesis.toml` in the folder may say what is there to be asked about.
+    """
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.address}/openapi.json"]
     usual = ["--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS), "--seed", "1"]
     ended = subprocess.run(
-        [*command, *usual, *options, "--generation-database", "none"], capture_output=True, text=True, check=False
+        [*command, *usual, *options, "--generation-database", "none"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]

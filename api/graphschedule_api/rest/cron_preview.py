@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -37,4 +38,6 @@ async def preview_cron(
     """
     if not await caller.may(callers.LIST, schedules.namespace):
         raise NotAuthorizedError(f"{caller.name} may not {callers.LIST} in namespace {schedules.namespace}")
-    return views.response(preview(cron, time_zone, count, schedules.entries(), datetime.now(UTC)))
+    known, now = list(schedules.entries()), datetime.now(UTC)
+    # In a thread, for other requests are not to wait while thousands of expressions are looked at.
+    return views.response(await asyncio.to_thread(preview, cron, time_zone, count, known, now))

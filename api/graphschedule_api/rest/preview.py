@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -53,14 +54,14 @@ def described(expression: cron.Cron) -> str:
 
 def herd(entries: Iterable[Entry], times: Sequence[datetime]) -> dict[datetime, int]:
     """Return how many of the schedules are due at each of some minutes, paused ones left out."""
-    alike = Counter((entry.times.cron, entry.times.zone) for entry in entries if not entry.paused)
+    alike = Counter((entry.times.zone, entry.times.cron) for entry in entries if not entry.paused)
     due = dict.fromkeys(times, 0)
-    for (text, zone_name), count in alike.items():
-        try:
+    walls: dict[str, list[tuple[datetime, datetime]]] = {}
+    for (zone_name, text), count in alike.items():
+        with suppress(InvalidValueError):  # of somebody's hands: it never fires
             expression, zone = parsed(text), cron.time_zone(zone_name)
-        except InvalidValueError:  # of somebody's hands: it never fires
-            continue
-        for time in times:
-            if expression.fires_at(time.astimezone(zone)):
-                due[time] += count
+            if zone_name not in walls:
+                walls[zone_name] = [(time, time.astimezone(zone)) for time in times]
+            for time, wall in walls[zone_name]:
+                due[time] += count if expression.fires_at(wall) else 0
     return due
