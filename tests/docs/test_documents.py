@@ -12,6 +12,8 @@ import prometheus_client
 import pytest
 from graphschedule.outcomes import Outcome
 from graphschedule.status import ConditionType, Reason
+from graphschedule_api import app
+from graphschedule_api.rest.problems import Kind
 from graphschedule_operator import metrics
 from graphschedule_operator.status import State
 from graphschedule_operator.task_runs import TaskRuns
@@ -71,6 +73,22 @@ def registered(of_the_api: bool) -> set[tuple[str, str]]:
 )
 def test_metrics_document_lists_every_metric_and_no_other_with_its_type(heading: str, of_the_api: bool) -> None:
     assert {(row[0], row[1]) for row in table_rows("metrics.md", heading)} == registered(of_the_api)
+
+
+def test_api_document_lists_every_type_of_problem_with_its_status_and_meaning() -> None:
+    told = [(kind.uri.rpartition("/")[2], str(kind.status), kind.meaning) for kind in Kind]
+    assert [tuple(row) for row in table_rows("api.md", "### Errors")] == told
+
+
+def test_api_document_lists_every_path_of_rest() -> None:
+    table = " ".join(cell for row in table_rows("api.md", "## REST") for cell in row)
+    for path in app.routed().openapi()["paths"]:
+        if path.startswith("/v1/"):
+            shown = re.sub(
+                r"\{(schedule|run)_id\}", lambda found: "{" + {"schedule": "id", "run": "run"}[found[1]] + "}", path
+            )
+            last = re.search(r"(:\w+|/runs/\{run\})$", shown)
+            assert shown in table or (last is not None and last[1] in table), path
 
 
 def test_metrics_document_lists_every_state_of_a_schedule() -> None:
