@@ -12,7 +12,8 @@ from graphschedule_platform import runs
 
 from graphschedule_api import jobs, kube, schedule
 from graphschedule_api.cache import id_of, uid_of
-from graphschedule_api.errors import ConflictError, NotAuthorizedError, NotFoundError, RefusedError, UnavailableError
+from graphschedule_api.errors import ConflictError, NotFoundError
+from graphschedule_api.told import as_told
 
 if TYPE_CHECKING:
     from graphschedule.spec import GraphScheduleSpec
@@ -79,19 +80,13 @@ class Runs:
         if cronjob is None:
             raise ConflictError(_NO_CRONJOB)
         try:
-            template = await self._kube.get(kube.CRONJOBS, namespace, cronjob)
-            payload = arguments.payload_of(found, spec, cronjob)
-            job = jobs.with_run(jobs.of_cronjob(template), payload, arguments.run_labels(found, spec))
-            made = await self._kube.create(kube.JOBS, job)
+            with as_told():
+                template = await self._kube.get(kube.CRONJOBS, namespace, cronjob)
+                payload = arguments.payload_of(found, spec, cronjob)
+                job = jobs.with_run(jobs.of_cronjob(template), payload, arguments.run_labels(found, spec))
+                made = await self._kube.create(kube.JOBS, job)
         except kube.NotFoundError as error:
             raise ConflictError(_NO_CRONJOB) from error
-        except kube.InvalidError as error:
-            raise RefusedError(str(error)) from error
-        except kube.ForbiddenError as error:
-            raise NotAuthorizedError(str(error)) from error
-        except kube.UnavailableError as error:
-            logger.warning("the API server gave no answer: %s", error)
-            raise UnavailableError("the Kubernetes API server cannot be asked now") from error
         metadata = made["metadata"]
         logger.info("run begun", extra={"schedule_id": id_of(found), "job": metadata["name"]})
         return Begun(metadata["name"], Slot.manual(uid_of(found), metadata["uid"]))

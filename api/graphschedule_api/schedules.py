@@ -17,9 +17,8 @@ from graphschedule_api.errors import (
     NotAuthorizedError,
     NotFoundError,
     PreconditionError,
-    RefusedError,
-    UnavailableError,
 )
+from graphschedule_api.told import as_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DENIED = "denied request: "
-"""What stands before a policy's own words (kubernetes, apiserver/pkg/admission/plugin/policy/validating)."""
 
 
 class Schedules:
@@ -74,7 +71,7 @@ class Schedules:
             return known
         if not _UUID.fullmatch(schedule_id):
             raise _not_found(schedule_id)
-        with _as_told(schedule_id):
+        with _of_schedule(schedule_id):
             found = await self._kube.get(kube.SCHEDULES, self.namespace, schedule.name_of(schedule_id))
         self._cache.put(found)
         return found
@@ -191,7 +188,7 @@ class Schedules:
     async def _create(self, spec: GraphScheduleSpec, schedule_id: str, request: str | None = None) -> Object:
         await self._platform.check(schedule.request_of(spec))
         manifest = schedule.manifest(spec, self.namespace, schedule_id, request)
-        with _as_told(schedule_id):
+        with _of_schedule(schedule_id):
             made = await self._kube.create(kube.SCHEDULES, manifest)
         return self._changed("created", made)
 
@@ -204,7 +201,7 @@ class Schedules:
     def _writing(self, found: Object, version: str | None = None) -> Iterator[None]:
         """Translate errors; who is gone or another by now is known no more."""
         try:
-            with _as_told(id_of(found)):
+            with _of_schedule(id_of(found)):
                 try:
                     yield
                 except kube.ConflictError as error:
@@ -217,21 +214,13 @@ class Schedules:
 
 
 @contextmanager
-def _as_told(schedule_id: str) -> Iterator[None]:
-    """Translate the API server's errors into those that callers know."""
+def _of_schedule(schedule_id: str) -> Iterator[None]:
+    """Translate errors about a schedule."""
     try:
-        yield
+        with as_told():
+            yield
     except (kube.NotFoundError, kube.ConflictError) as error:  # the name is another object's by now
         raise _not_found(schedule_id) from error
-    except kube.InvalidError as error:
-        raise RefusedError(str(error)) from error
-    except kube.ForbiddenError as error:
-        if _DENIED not in str(error):
-            raise
-        raise NotAuthorizedError(str(error).partition(_DENIED)[2]) from error
-    except kube.UnavailableError as error:
-        logger.warning("the API server gave no answer: %s", error)
-        raise UnavailableError("the Kubernetes API server cannot be asked now") from error
 
 
 def _asked_for(found: Object, request: str) -> Object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -13,10 +12,11 @@ import orjson
 from graphschedule import labels
 
 from graphschedule_api import jobs, kube
-from graphschedule_api.errors import NotFoundError, UnavailableError
+from graphschedule_api.errors import NotFoundError
+from graphschedule_api.told import as_told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from graphschedule_api.cache import Object
     from graphschedule_api.settings import Settings
@@ -68,7 +68,7 @@ class Tasks:
             UnavailableError: the API server cannot be asked now.
 
         """
-        with _as_told("all"):
+        with as_told():
             found = [cronjob async for cronjob in self._cronjobs(labels.TASK_LABEL)]
         return sorted(found, key=name_of)
 
@@ -80,7 +80,7 @@ class Tasks:
             UnavailableError: the API server cannot be asked now.
 
         """
-        with _as_told(task):
+        with as_told():
             return await self._cronjob(task)
 
     async def run(self, task: str, environment: Mapping[str, str], *, wait: bool = True) -> TaskRun:
@@ -93,7 +93,7 @@ class Tasks:
             UnavailableError: the API server cannot be asked now.
 
         """
-        with _as_told(task):
+        with as_told():
             job = jobs.with_environment(jobs.of_cronjob(await self._cronjob(task)), environment)
             made = await self._kube.create(kube.JOBS, job)
             name: str = made["metadata"]["name"]
@@ -185,13 +185,3 @@ def _last_words(pod: Object) -> dict[str, Any] | None:
 def _conditions(job: Object) -> set[str]:
     conditions = (job.get("status") or {}).get("conditions") or ()
     return {each["type"] for each in conditions if each["status"] == "True"}
-
-
-@contextmanager
-def _as_told(task: str) -> Iterator[None]:
-    """Translate the API server's errors into those that callers know."""
-    try:
-        yield
-    except kube.UnavailableError as error:
-        logger.warning("the API server gave no answer about task %s: %s", task, error)
-        raise UnavailableError("the Kubernetes API server cannot be asked now") from error

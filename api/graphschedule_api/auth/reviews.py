@@ -7,22 +7,16 @@ for a moment, and for longer while the API server is away: what is read from the
 from __future__ import annotations
 
 import hashlib
-import logging
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from graphschedule_api import kube
 from graphschedule_api.auth.callers import Caller, Right
 from graphschedule_api.auth.memory import Memory
-from graphschedule_api.errors import UnauthenticatedError, UnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-logger = logging.getLogger(__name__)
+from graphschedule_api.errors import UnauthenticatedError
+from graphschedule_api.told import as_told
 
 FRESH_SECONDS = 10
 STALE_SECONDS = 600
@@ -59,7 +53,7 @@ class Reviews:
         subject = await self._subjects.get(digest, partial(self._subject, token))
         if subject is _NOBODY:
             raise UnauthenticatedError("Kubernetes does not know this token, or it has expired")
-        return Caller(subject.name, review=partial(self._may, subject))
+        return Caller(f"account {subject.name}", review=partial(self._may, subject))
 
     async def _may(self, subject: _Subject, right: Right, namespace: str) -> bool:
         return await self._rights.get((subject, right, namespace), partial(self._review, subject, right, namespace))
@@ -80,16 +74,7 @@ class Reviews:
         return bool(told["allowed"])
 
     async def _ask(self, resource: kube.Resource, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-        with _as_told():
+        with as_told():
             answer = await self._kube.create(resource, {"apiVersion": resource.api, "kind": kind, "spec": spec})
         told: dict[str, Any] = answer["status"]
         return told
-
-
-@contextmanager
-def _as_told() -> Iterator[None]:
-    try:
-        yield
-    except kube.UnavailableError as error:
-        logger.warning("the API server gave no answer about a caller: %s", error)
-        raise UnavailableError("the Kubernetes API server cannot be asked now") from error

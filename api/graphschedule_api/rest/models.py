@@ -25,10 +25,19 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+MOMENT = {"utc": "2026-05-11T07:00:00Z", "local": "2026-05-11T09:00:00+02:00"}
+
+
+def example(**members: object) -> ConfigDict:
+    """Return the configuration of a model with an example."""
+    shown: dict[str, Any] = {"example": members}
+    return ConfigDict(json_schema_extra=shown)
+
+
 class Draft(GraphScheduleSpec):
     """A schedule as it is asked for."""
 
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+    model_config = example(**EXAMPLE)
 
     user_id: Id | None = Field(  # type: ignore[assignment] # may be left out here
         default=None, description="Platform user the executions belong to; may be left out by that user."
@@ -49,6 +58,18 @@ class Moment(ApiModel):
 
 class ScheduleResource(GraphScheduleSpec):
     """A schedule: what it says, and how it stands."""
+
+    model_config = example(
+        **EXAMPLE,
+        id="0f8fad5b-d9cb-469f-a165-70867728950e",
+        namespace="agents",
+        name="schedule-0f8fad5b-d9cb-469f-a165-70867728950e",
+        createdAt="2026-05-04T08:30:00Z",
+        paused=False,
+        ready=True,
+        nextRun=MOMENT,
+        status={"cronJobName": "schedule-0f8fad5b-d9cb-469f-a165-70867728950e"},
+    )
 
     id: str = Field(description="Its id.")
     namespace: str = Field(description="Namespace of the resource.")
@@ -90,6 +111,13 @@ class Overrides(ApiModel):
 class RunBegun(ApiModel):
     """A run that was asked for."""
 
+    model_config = example(
+        id="515ec42d-3a6b-558f-8df2-3e901e3d34de",
+        slot="manual:9e1c9a2f-0b4f-4e9d-8e2f-6a2d6f0a110b",
+        job="schedule-0f8fad5b-d9cb-469f-a165-70867728950e-1f0a2b3c4d",
+        url="/v1/schedules/0f8fad5b-d9cb-469f-a165-70867728950e/runs/515ec42d-3a6b-558f-8df2-3e901e3d34de",
+    )
+
     id: str = Field(description="Id of the run, and of the execution that it becomes.")
     slot: str = Field(description="Its slot.")
     job: str = Field(description="The Job that queues it.")
@@ -98,6 +126,23 @@ class RunBegun(ApiModel):
 
 class Run(ApiModel):
     """A run of a schedule."""
+
+    model_config = example(
+        id="515ec42d-3a6b-558f-8df2-3e901e3d34de",
+        slot="2026-05-04T07:00:00Z",
+        time="2026-05-04T07:00:00Z",
+        state="completed",
+        slotState="enqueued",
+        reason="Enqueued",
+        message="",
+        nodeErrors={},
+        attempts=1,
+        graphVersion=3,
+        executionStatus="COMPLETED",
+        enqueuedAt="2026-05-04T07:00:02Z",
+        startedAt="2026-05-04T07:00:03Z",
+        endedAt="2026-05-04T07:01:17Z",
+    )
 
     id: str = Field(description="Id of the run, and of its execution.")
     slot: str = Field(description="Fire time in UTC, or manual:<job uid>.")
@@ -131,6 +176,14 @@ class Due(Moment):
 class Preview(ApiModel):
     """What a cron expression means."""
 
+    model_config = example(
+        cron="0 9 * * mon",
+        canonical="0 9 * * 1",
+        timeZone="Europe/Berlin",
+        description="At 09:00, only on Monday",
+        items=[MOMENT | {"schedules": 1140}],
+    )
+
     cron: str = Field(description="As it was given.")
     canonical: str = Field(description="As Kubernetes is told it.")
     time_zone: str = Field(description="The zone.")
@@ -151,6 +204,20 @@ class LastTaskRun(ApiModel):
 
 class Task(ApiModel):
     """A system task."""
+
+    model_config = example(
+        name="cleanup-oauth-tokens",
+        cron="0 */6 * * *",
+        suspended=False,
+        lastRun={
+            "state": "succeeded",
+            "message": "3 codes and tokens deleted",
+            "counts": {"deleted": 3},
+            "job": "graphschedule-cleanup-oauth-tokens-29710080",
+            "startedAt": "2026-05-04T06:00:02Z",
+            "finishedAt": "2026-05-04T06:00:03Z",
+        },
+    )
 
     name: str = Field(description="Its name.")
     cron: str = Field(description="When its CronJob fires, in UTC.")

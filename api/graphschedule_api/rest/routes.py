@@ -18,7 +18,7 @@ PREFIX = "/v1"
 
 router = APIRouter()
 for each in (schedules, runs, cron_preview, tasks):
-    router.include_router(each.router)
+    router.include_router(each.router, generate_unique_id_function=lambda route: route.name)
 
 
 def serve(app: FastAPI) -> None:
