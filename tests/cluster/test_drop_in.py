@@ -13,6 +13,7 @@ import pytest
 from graphschedule_platform import database
 
 from dev import images, release
+from dev.services import topology
 from tests.operator.world import World
 from tests.support import builders
 
@@ -81,6 +82,7 @@ def world(cluster: Cluster, platform_database: Service, rabbitmq_server: RabbitM
     alone = str(not cluster.kubectl("get", "crd", CRD, "--ignore-not-found")).lower()
     values = {"tasks.settings.APP_ENV": "prod"} | dict.fromkeys(CLUSTER_WIDE, alone)
     with rabbitmq_server.vhost() as broker:
+        topology.declare(broker.url, topology.QUORUM)
         at = cluster.node_address
         urls = (f"{platform_database.url_for(at)}?schema=platform", broker.url_for(at))
         release.install_beside(cluster, NAMESPACE, images.build("operator", "runner", "api"), *urls, values)
@@ -136,6 +138,32 @@ def test_a_system_task_run_by_the_rpc_returns_what_its_pod_came_to(http: httpx.C
     assert call(http, "execute_report_late_executions") == "No late executions detected."
     assert call(http, "execute_cleanup_oauth_tokens") is None
     assert call(http, "execute_process_existing_batches", kwargs={"notification_types": ["AGENT_RUN"]}) is None
+
+
+@pytest.mark.parametrize("dispatch", ["PerSchedule", "Grouped"])
+def test_an_account_makes_a_schedule_over_rest_runs_it_now_and_reads_what_became_of_it(
+    world: World, http: httpx.Client, body: dict[str, Any], account: dict[str, str], dispatch: str
+) -> None:
+    draft = {"userId": body["user_id"], "graph": {"id": body["graph_id"]}, "cron": "0 0 1 1 *", "dispatch": dispatch}
+    made = http.post("/v1/schedules", json=draft | {"inputs": body["input_data"]}, headers=account)
+    assert made.status_code == 201, made.text
+    world.until_condition(made.json()["name"], "Ready", "Ready")
+    begun = http.post(f"{made.headers['Location']}:run", headers=account)
+    assert begun.status_code == 202, begun.text
+    world.kubectl("wait", f"job/{begun.json()['job']}", "--for=condition=Complete", f"--timeout={PATIENCE_SECONDS}s")
+    run = http.get(begun.headers["Location"], headers=account).json()
+    assert (run["state"], run["slotState"], run["executionStatus"]) == ("pending", "enqueued", "QUEUED")
+    assert http.get("/v1/tasks", headers=account).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def account(world: World) -> dict[str, str]:
+    """Give the headers of a service account that may do everything with GraphSchedules, and nothing else."""
+    world.kubectl("create", "serviceaccount", "somebody")
+    world.kubectl("create", "role", "somebody", "--verb=*", "--resource=graphschedules.graphschedule.io")
+    bound = f"--serviceaccount={NAMESPACE}:somebody"
+    world.kubectl("create", "rolebinding", "somebody", "--role=somebody", bound)
+    return {"Authorization": f"Bearer {world.kubectl('create', 'token', 'somebody').strip()}"}
 
 
 def test_a_rolling_restart_under_load_drops_no_request_and_loses_no_schedule(
