@@ -85,6 +85,20 @@ def test_a_user_need_not_say_who_it_is_but_an_administrator_must_say_for_whom(
     assert admin.create(draft(user))["userId"] == user
 
 
+def test_a_namespace_whose_quota_is_used_up_says_so(rest: Rest, world: World, user: str) -> None:
+    world.kubectl("create", "quota", "full", "--hard", f"count/{labels.PLURAL}.{labels.GROUP}=0")
+    try:
+        # The API server watches quotas, so a new one holds after a moment.
+        for _ in range(200):
+            if rest.ask("POST", "/schedules", draft(user)).status_code != 201:
+                break
+        status, kind, told = rest.problem("POST", "/schedules", draft(user))
+    finally:
+        world.kubectl("delete", "quota", "full")
+    assert (status, kind) == (409, "conflict")
+    assert "quota: full" in told["detail"]
+
+
 @pytest.mark.parametrize(
     ("members", "field", "words"),
     [

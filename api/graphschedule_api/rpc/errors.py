@@ -13,6 +13,7 @@ from graphschedule_platform.verdict import Verdict, VerdictKind
 from starlette.exceptions import HTTPException
 
 from graphschedule_api.errors import (
+    ConflictError,
     GraphRefusedError,
     NotAuthorizedError,
     NotFoundError,
@@ -45,6 +46,7 @@ _GRAPH_ERRORS = {
 _CALLERS_FAULT = {
     InvalidValueError: "ValueError",
     RefusedError: "ValueError",
+    ConflictError: "ValueError",
     NotFoundError: "NotFoundError",
     NotAuthorizedError: "NotAuthorizedError",
     UnhealthyServiceError: "UnhealthyServiceError",
