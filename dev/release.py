@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from graphschedule import labels
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dev.cluster import Cluster
     from dev.images import Image
@@ -50,6 +53,25 @@ def install_beside(
         "rabbitmq.existingSecret": "rabbitmq",
     }
     install(cluster, namespace, built, beside | dict(values))
+
+
+@contextmanager
+def beside(
+    cluster: Cluster,
+    namespace: str,
+    built: Mapping[str, Image],
+    database: str,
+    broker: str,
+    values: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[None]:
+    """Have the chart installed beside a platform for as long as the block runs; nothing of it stays in the cluster."""
+    install_beside(cluster, namespace, built, database, broker, values)
+    try:
+        yield
+    finally:
+        cluster.helm("uninstall", NAME, "--namespace", namespace, "--wait")
+        cluster.kubectl("delete", "namespace", namespace)
+        cluster.kubectl("delete", "crd", f"{labels.PLURAL}.{labels.GROUP}")
 
 
 def install(

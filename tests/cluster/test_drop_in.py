@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "drop-in"
 API = "deployment/graphschedule-api"
-CRD = "graphschedules.graphschedule.io"
-CLUSTER_WIDE = ("crds.enabled", "rbac.aggregateRoles")
 PATIENCE_SECONDS = 120
 CALLER = "caller"
 
@@ -78,17 +76,16 @@ def body(platform_database: Service) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def world(cluster: Cluster, platform_database: Service, rabbitmq_server: RabbitMQ) -> Iterator[World]:
-    """Install the chart with the API; what is not of a namespace may be another release's."""
-    alone = str(not cluster.kubectl("get", "crd", CRD, "--ignore-not-found")).lower()
-    values = {"tasks.settings.APP_ENV": "prod"} | dict.fromkeys(CLUSTER_WIDE, alone)
+    """Install the chart with the API."""
+    values = {"tasks.settings.APP_ENV": "prod"}
     with rabbitmq_server.vhost() as broker:
         topology.declare(broker.url, topology.QUORUM)
         at = cluster.node_address
         urls = (f"{platform_database.url_for(at)}?schema=platform", broker.url_for(at))
-        release.install_beside(cluster, NAMESPACE, images.build("operator", "runner", "api"), *urls, values)
-        made = World(cluster, NAMESPACE)
-        made.kubectl("rollout", "status", API, f"--timeout={PATIENCE_SECONDS}s")
-        yield made
+        with release.beside(cluster, NAMESPACE, images.build("operator", "runner", "api"), *urls, values):
+            made = World(cluster, NAMESPACE)
+            made.kubectl("rollout", "status", API, f"--timeout={PATIENCE_SECONDS}s")
+            yield made
 
 
 @pytest.fixture

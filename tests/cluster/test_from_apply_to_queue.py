@@ -84,11 +84,11 @@ def platform(postgres_server: Postgres, postgres_template: str, rabbitmq_server:
 
 
 @pytest.fixture(scope="module")
-def world(cluster: Cluster, platform: Platform) -> World:
+def world(cluster: Cluster, platform: Platform) -> Iterator[World]:
     """Install the chart as a person would, beside the platform, where only restricted pods are admitted."""
     database_url, broker_url = (platform.url_for(cluster, service) for service in ("database", "rabbitmq"))
-    release.install_beside(cluster, NAMESPACE, images.build("operator", "runner"), database_url, broker_url)
-    return World(cluster, NAMESPACE)
+    with release.beside(cluster, NAMESPACE, images.build("operator", "runner"), database_url, broker_url):
+        yield World(cluster, NAMESPACE)
 
 
 def ask(platform: Platform, **spec: object) -> dict[str, object]:

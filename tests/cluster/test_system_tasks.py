@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 NAMESPACE = "tasks"
 TASK_LABEL = "graphschedule.io/task"
-CLUSTER_WIDE = ("crds.enabled", "rbac.aggregateRoles")
-CRD = "graphschedules.graphschedule.io"
 EMBEDDINGS = "ensure-embeddings-coverage"
 OPERATOR = "deployment/graphschedule-operator"
 READ_METRICS = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/metrics').read().decode())"
@@ -112,16 +110,14 @@ def engine(platform_database: Service) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def installation(cluster: Cluster, services: Services) -> Installation:
-    """Give what to install; what is not of a namespace is left to the release that has it already, if there is one."""
+    """Give what to install."""
     ours = {
         "NOTIFICATIONMANAGER_HOST": cluster.node_address,
         "NOTIFICATION_SERVICE_PORT": str(services.peer.port),
         "DATABASEMANAGER_HOST": cluster.node_address,
         "DATABASE_API_PORT": str(services.peer.port),
     }
-    alone = str(not cluster.kubectl("get", "crd", CRD, "--ignore-not-found")).lower()
     values = {f"tasks.settings.{name}": value for name, value in ours.items()}
-    values |= dict.fromkeys(CLUSTER_WIDE, alone)
     return Installation(images.build("operator", "runner"), values)
 
 
@@ -133,8 +129,8 @@ def world(
     with rabbitmq_server.vhost() as broker:
         at = cluster.node_address
         urls = (f"{platform_database.url_for(at)}?schema=platform", broker.url_for(at))
-        release.install_beside(cluster, NAMESPACE, installation.images, *urls, installation.values)
-        yield World(cluster, NAMESPACE)
+        with release.beside(cluster, NAMESPACE, installation.images, *urls, installation.values):
+            yield World(cluster, NAMESPACE)
 
 
 def cronjobs(world: World) -> dict[str, Object]:
